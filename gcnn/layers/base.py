@@ -1,0 +1,153 @@
+"""What every layer specification is: frozen data that knows its shapes, and nothing about arrays or devices."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gcnn import activations
+from gcnn.errors import FormatError, LayerError, one_of
+from gcnn.maps import Array, Maps, Size
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named block of a layer's flat parameter vector.
+
+    Attributes:
+        name: "kernels", "weights", "biases", "centres", ...
+        count: how many numbers it holds.
+        decays: whether an L2 penalty pulls on it by default: weights do, biases do not (equations.md, B-20).
+    """
+
+    name: str
+    count: int
+    decays: bool = True
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Base of all layer specifications: subclass it as a frozen dataclass and decorate it with `register_layer`.
+
+    A specification is checked when it is made, compares and hashes by its fields, and goes to JSON and back.
+    """
+
+    # Not annotated: an annotation would fix its place among the fields of the layers that make it one.
+    activation = "identity"
+    """φ of the layer; layers with own weights make it a field."""
+
+    def output_maps(self, inputs: Maps) -> Maps:
+        """The maps that the layer makes of `inputs`; raises `LayerError` where it cannot."""
+        raise NotImplementedError(f"{type(self).__name__} must define output_maps(inputs)")
+
+    def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
+        """The blocks of the layer's flat parameter vector, in order; none by default."""
+        return ()
+
+    def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
+        """(parameters,) float64 initial values drawn from `rng`."""
+        return np.zeros(0)
+
+    def multiply_adds(self, inputs: Maps) -> int:
+        """Multiply-adds of one forward pass of one sample."""
+        return 0
+
+    def needs(self, inputs: Maps) -> frozenset[str]:
+        """The features a backend must have for this layer on these maps, beyond the layer's type and activation."""
+        return frozenset() if inputs.uniform else frozenset({"irregular_maps"})
+
+    def codomain(self, inputs: activations.Interval) -> activations.Interval:
+        """Where the layer's outputs lie when its inputs lie in `inputs`."""
+        return activations.get(self.activation).codomain
+
+    def parameter_count(self, inputs: Maps) -> int:
+        """Length of the layer's flat parameter vector."""
+        return sum(parameter.count for parameter in self.parameters(inputs))
+
+    def check_activation(self) -> None:
+        """Raise `LayerError` where the activation's name is not registered."""
+        if self.activation not in activations.names():
+            raise LayerError(f"{type(self).__name__}: {one_of('activation', self.activation, activations.names())}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The layer's type and every field that differs from its default."""
+        document: dict[str, Any] = {"type": type(self).__name__}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.default is MISSING or value != field.default:
+                document[field.name] = value.to_json() if isinstance(value, Maps) else value
+        return document
+
+    def __str__(self) -> str:
+        shown = [
+            f"{field.name}={'...' if field.name in {'table', 'output'} else repr(value)}"
+            if field.default is not MISSING
+            else repr(value)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != field.default or field.default is MISSING
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+_LAYERS: dict[str, type[Layer]] = {}
+L = TypeVar("L", bound=type[Layer])
+
+
+def register_layer(layer: L) -> L:
+    """Make a layer specification known by its class name, so that networks with it can be saved and loaded."""
+    known = _LAYERS.get(layer.__name__)
+    if known is not None and known.__module__ != layer.__module__:
+        raise LayerError(f"a layer named {layer.__name__} is already registered, by {known.__module__}; choose another name.")
+    _LAYERS[layer.__name__] = layer
+    return layer
+
+
+def layer_names() -> list[str]:
+    """The names of all registered layers."""
+    return sorted(_LAYERS)
+
+
+def layer_from_json(document: Any) -> Layer:
+    """The inverse of `Layer.to_json`; raises `FormatError` on unknown types and fields."""
+    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
+        raise FormatError(f'a layer is an object with a "type", such as {{"type": "Dense", "units": 10}}; got {document!r}.')
+    kind, *_ = document["type"], None
+    if kind not in _LAYERS:
+        raise FormatError(one_of("layer type", kind, _LAYERS))
+    arguments = {name: value for name, value in document.items() if name != "type"}
+    known = {field.name for field in fields(_LAYERS[kind])}
+    for name in arguments:
+        if name not in known:
+            raise FormatError(f"{kind}: {one_of('field', name, known)}")
+    required = {field.name for field in fields(_LAYERS[kind]) if field.default is MISSING}
+    if missing := sorted(required - arguments.keys()):
+        raise FormatError(f"{kind}: the field {missing[0]!r} is missing.")
+    try:
+        return _LAYERS[kind](**arguments)
+    except (TypeError, OverflowError) as error:
+        raise FormatError(f"{kind}: a field has the wrong type ({error}): {arguments}.") from error
+
+
+def whole_number(layer: str, name: str, value: Any, least: int = 1) -> int:
+    """Check a count such as `units`: an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise LayerError(f"{layer}: {name} must be an integer of at least {least}, got {value!r}.")
+    return int(value)
+
+
+def whole_numbers(layer: str, name: str, value: Any, least: int = 1) -> int | Size:
+    """Check a size such as `window`: one integer for all axes, or one an axis."""
+    if isinstance(value, list | tuple):
+        return tuple(whole_number(layer, name, n, least) for n in value)
+    return whole_number(layer, name, value, least)
+
+
+def per_axis(layer: str, name: str, value: int | Size, dimensions: int) -> Size:
+    """Spread one integer over all axes, or check that there is one an axis."""
+    if isinstance(value, int):
+        return (value,) * dimensions
+    if len(value) != dimensions:
+        raise LayerError(f"{layer}: {name}={value} has {len(value)} entries, but the input maps have {dimensions} axes. Give one an axis, or one integer for all.")
+    return value

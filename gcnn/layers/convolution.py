@@ -1,0 +1,164 @@
+"""Convolution layer (Hedberg 2015, Eqs. 60-81; delmas, Eqs. 35-47).
+
+    z_i(x) = b_i + Σ_{j∈D_i} Σ_u y_j(k x + u - p) ω_ij(u)        y_i = φ(z_i)
+
+This is a cross-correlation: the kernel is never flipped. x and u are multi-indices of any dimension, k is the stride per axis, and
+p the zero padding (an extension; 0 in the papers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gcnn.errors import LayerError
+from gcnn.layers import table as tables
+from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, whole_number, whole_numbers
+from gcnn.layers.initial import glorot_uniform
+from gcnn.layers.windows import Sources, window_maps
+from gcnn.maps import Array, Maps, Size
+
+
+@register_layer
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """Convolve the connected input maps with learned kernels.
+
+    Args:
+        maps: number of output maps.
+        kernel: taps per axis; one integer serves all axes, `(3, 5)` gives one an axis, and a list of sizes such as
+            `[(3, 3), (5, 5)]` gives one a connection, in order i, then j in D_i (Remark 3).
+        stride: step per axis, one integer or one an axis.
+        padding: zeros added on every side, per axis.
+        table: (maps, input maps) booleans, True where connected; None connects all.
+        shared: one kernel a map, used on all its inputs, ω_ij = ω_i (Remark 2), instead of one a connection.
+        remainder: "floor" drops input cells that the last window misses (Hedberg); "error" refuses them (delmas).
+        activation: name of φ.
+        output: the coordinates to compute, as `Maps`; reads outside the input maps count as zero. None computes
+            every complete window.
+
+    Raises:
+        LayerError: the kernel is larger than a map it reads, a stride of 0, a table of the wrong shape, kernels of
+            several sizes where there must be one, or an unknown activation.
+
+    Parameters, in flat order: kernels ω_ij by i, then j in D_i, then taps in C order (ω_i where shared), only those
+    that exist; then the biases b_i.
+    """
+
+    maps: int
+    kernel: int | Size | tuple[Size, ...]
+    stride: int | Size = 1
+    padding: int | Size = 0
+    table: tables.Table | None = None
+    shared: bool = False
+    remainder: str = "floor"
+    activation: str = "identity"
+    output: Maps | None = None
+
+    def __post_init__(self) -> None:
+        name = "Convolution"
+        object.__setattr__(self, "maps", whole_number(name, "maps", self.maps))
+        object.__setattr__(self, "kernel", _kernel(self.kernel))
+        object.__setattr__(self, "stride", whole_numbers(name, "stride", self.stride))
+        object.__setattr__(self, "padding", whole_numbers(name, "padding", self.padding, least=0))
+        object.__setattr__(self, "table", tables.checked(name, self.table, self.maps))
+        if self.remainder not in ("floor", "error"):
+            raise LayerError(f'{name}: remainder must be "floor" or "error", got {self.remainder!r}.')
+        if self.shared and self._mixed:
+            raise LayerError(f"{name}: a shared kernel has one size; give kernel as one integer or one an axis.")
+        if self.output is not None:
+            object.__setattr__(self, "output", Maps(self.output))
+            if self.output.count != self.maps:
+                raise LayerError(f"{name}: output describes {self.output.count} maps, but the layer has {self.maps}.")
+        self.check_activation()
+
+    @property
+    def _mixed(self) -> bool:
+        return isinstance(self.kernel, tuple) and isinstance(self.kernel[0], tuple)
+
+    def connections(self, inputs: Maps) -> Array:
+        """(maps, input maps) booleans: the table."""
+        return tables.as_array(str(self), self.table, self.maps, inputs.count)
+
+    def strides(self, inputs: Maps) -> Size:
+        """Step per axis."""
+        return per_axis(str(self), "stride", self.stride, inputs.dimensions)
+
+    def paddings(self, inputs: Maps) -> Size:
+        """Zeros before the first cell, per axis."""
+        return per_axis(str(self), "padding", self.padding, inputs.dimensions)
+
+    def taps(self, inputs: Maps) -> list[tuple[int, int, Size]]:
+        """(i, j, taps per axis) of every connection, in flat order."""
+        pairs = [(int(i), int(j)) for i, j in np.argwhere(self.connections(inputs))]
+        if not self._mixed:
+            size = per_axis(str(self), "kernel", self.kernel, inputs.dimensions)  # type: ignore[arg-type]
+            return [(i, j, size) for i, j in pairs]
+        sizes: Any = self.kernel
+        if len(sizes) != len(pairs):
+            raise LayerError(f"{self}: kernel lists {len(sizes)} sizes, but there are {len(pairs)} connections. Give one a connection.")
+        return [(i, j, per_axis(str(self), "kernel", size, inputs.dimensions)) for (i, j), size in zip(pairs, sizes, strict=True)]
+
+    def kernel_box(self, inputs: Maps) -> Size:
+        """Taps per axis of a box that holds every kernel of the layer."""
+        if not self._mixed:
+            return per_axis(str(self), "kernel", self.kernel, inputs.dimensions)  # type: ignore[arg-type]
+        return tuple(max(axis) for axis in zip(*(size for _, _, size in self.taps(inputs)), strict=True))
+
+    def kernel_mask(self, inputs: Maps) -> Array:
+        """(maps, input maps, *kernel box) booleans, True where a tap exists; (maps, *kernel box) where shared."""
+        mask = np.zeros((self.maps, inputs.count, *self.kernel_box(inputs)), dtype=bool)
+        for i, j, size in self.taps(inputs):
+            mask[(i, j, *(slice(n) for n in size))] = True
+        return mask.any(axis=1) if self.shared else mask
+
+    def output_maps(self, inputs: Maps) -> Maps:
+        if inputs.dimensions == 0:
+            raise LayerError(f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers.")
+        sources: list[Sources] = [[] for _ in range(self.maps)]
+        for i, j, size in self.taps(inputs):
+            sources[i] = [*sources[i], (j, size)]
+        if self.output is not None:
+            if self.output.dimensions != inputs.dimensions:
+                raise LayerError(f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}.")
+            return self.output
+        # A map without inputs is its bias everywhere (B-8); it is given the points of a fully connected map.
+        every = [(j, self.kernel_box(inputs)) for j in range(inputs.count)]
+        return window_maps(
+            str(self), inputs, [s or every for s in sources], self.strides(inputs), self.paddings(inputs), self.remainder
+        )
+
+    def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
+        kernels = Parameter("kernels", int(self.kernel_mask(inputs).sum()))
+        return (kernels, Parameter("biases", self.maps, decays=False))
+
+    def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
+        mask = self.kernel_mask(inputs)
+        kernels = glorot_uniform(mask[:, None] if self.shared else mask, rng)
+        return np.concatenate([kernels, np.zeros(self.maps)])
+
+    def multiply_adds(self, inputs: Maps) -> int:
+        points = self.output_maps(inputs).counts
+        return sum(points[i] * prod(size) for i, _, size in self.taps(inputs))
+
+    def needs(self, inputs: Maps) -> frozenset[str]:
+        needs = set(super().needs(inputs))
+        conditions = {
+            "tables": self.table is not None,
+            "shared_kernels": self.shared,
+            "mixed_kernels": self._mixed,
+            "strides": any(k != 1 for k in self.strides(inputs)),
+            "padding": any(self.paddings(inputs)),
+            "irregular_maps": self.output is not None,
+        }
+        return frozenset(needs | {need for need, needed in conditions.items() if needed})
+
+
+def _kernel(kernel: Any) -> int | Size | tuple[Size, ...]:
+    """One integer, one an axis, or (nested) one size a connection."""
+    if isinstance(kernel, list | tuple) and kernel and all(isinstance(size, list | tuple) for size in kernel):
+        return tuple(tuple(whole_number("Convolution", "kernel", n) for n in size) for size in kernel)
+    return whole_numbers("Convolution", "kernel", kernel)

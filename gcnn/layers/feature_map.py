@@ -1,0 +1,80 @@
+"""Feature maps: a fixed φ(x) in front of a layer (delmas, Eq. 15).
+
+    monomials        φ(x1, x2) = (x1, x2, x1², x1 x2, x2²) for degree 2
+    trigonometric    φ(x1, ...) = (cos k x1, sin k x1, ...) for k = 1 .. degree: bounded, for periodic data
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb
+from typing import NamedTuple
+
+from gcnn.activations import REALS, Interval
+from gcnn.errors import GcnnError, LayerError, one_of
+from gcnn.layers.base import Layer, register_layer, whole_number
+from gcnn.maps import Array, Maps
+
+
+class Features(NamedTuple):
+    """A feature map: how many features it makes of n inputs at a degree and, for a user's own, its formulas."""
+
+    count: Callable[[int, int], int]
+    function: Callable[[Array], Array] | None = None
+    pullback: Callable[[Array, Array], Array] | None = None
+
+
+_FEATURES = {
+    "monomials": Features(lambda inputs, degree: comb(inputs + degree, degree) - 1),
+    "trigonometric": Features(lambda inputs, degree: 2 * degree * inputs),
+}
+
+
+def register_feature_map(
+    name: str, count: Callable[[int], int], function: Callable[[Array], Array], pullback: Callable[[Array, Array], Array]
+) -> None:
+    """Add a feature map φ.
+
+    Args:
+        name: a new name.
+        count: number of features made of n inputs.
+        function: (sample, inputs) -> (sample, features), φ(x).
+        pullback: (x, v) -> Σ_f v_f ∂φ_f/∂x, (sample, inputs): what back-propagation needs.
+    """
+    if name in _FEATURES:
+        raise GcnnError(f"a feature map named {name!r} exists already; choose another name.")
+    _FEATURES[name] = Features(lambda inputs, _: count(inputs), function, pullback)
+
+
+def features(name: str) -> Features:
+    """The feature map of that name."""
+    return _FEATURES[name]
+
+
+@register_layer
+@dataclass(frozen=True)
+class FeatureMap(Layer):
+    """Replace the inputs by fixed features of them; input maps are read as one vector.
+
+    Args:
+        features: "monomials", "trigonometric", or a name given to `register_feature_map`.
+        degree: highest total degree of the monomials, or highest frequency.
+
+    Raises:
+        LayerError: unknown features, or a degree below 1.
+    """
+
+    features: str
+    degree: int = 2
+
+    def __post_init__(self) -> None:
+        if self.features not in _FEATURES:
+            raise LayerError(f"FeatureMap: {one_of('feature map', self.features, _FEATURES)}")
+        object.__setattr__(self, "degree", whole_number("FeatureMap", "degree", self.degree))
+
+    def output_maps(self, inputs: Maps) -> Maps:
+        return Maps((_FEATURES[self.features].count(inputs.points, self.degree),))
+
+    def codomain(self, inputs: Interval) -> Interval:
+        return REALS

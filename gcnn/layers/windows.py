@@ -1,0 +1,82 @@
+"""Which output coordinates a sliding window has: the index sets S_i of convolution and all pooling layers.
+
+The papers leave them silent (equations.md, A.4 and A.6). Here S_i = {x : k x + u - p lies in S_j, for all taps u and all j in D_i}:
+complete windows only, all maps aligned at the origin corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gcnn.errors import LayerError
+from gcnn.maps import Domain, Maps, Size
+
+Sources = Sequence[tuple[int, Size]]
+"""The connections of one output map: (input map j, taps per axis)."""
+
+
+def window_maps(
+    layer: str, inputs: Maps, outputs: Sequence[Sources], stride: Size, padding: Size | None = None, remainder: str = "floor"
+) -> Maps:
+    """The output maps of a window sliding by `stride` over inputs padded by `padding` zeros on every side.
+
+    Raises:
+        LayerError: a window that is larger than a map it reads, an empty output, or a remainder where
+            `remainder="error"` forbids one.
+    """
+    padding = padding or (0,) * inputs.dimensions
+    if inputs.boxes:
+        return Maps([_box_domain(layer, inputs, sources, stride, padding, remainder) for sources in outputs])
+    if any(padding) or remainder != "floor":
+        raise LayerError(
+            f"{layer}: padding and remainder='error' have no meaning on maps that are lists of coordinates. "
+            "Say which coordinates to compute with output=Maps([...]); cells outside the lists count as zero."
+        )
+    return Maps([_points_domain(layer, inputs, sources, stride, i) for i, sources in enumerate(outputs)])
+
+
+def _box_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, padding: Size, remainder: str) -> Domain:
+    size = []
+    for axis, (k, p) in enumerate(zip(stride, padding, strict=True)):
+        counts = []
+        for j, taps in sources:
+            room = inputs.domains[j][axis] + 2 * p - taps[axis]  # type: ignore[operator]  # boxes only
+            if room < 0:
+                raise LayerError(
+                    f"{layer}: the window needs {taps[axis]} cells along axis {axis}, but input map {j} has {inputs.domains[j][axis]}"
+                    f"{f' (and padding {p})' if p else ''}. Use a smaller window, a larger image, or padding where the layer offers it."
+                )
+            if remainder == "error" and room % k:
+                raise LayerError(
+                    f"{layer}: input map {j} has {inputs.domains[j][axis]} cells along axis {axis}: a window of {taps[axis]} moving by {k} "
+                    f"leaves {room % k} over. Change sizes so that it fits, or use remainder='floor' (delmas, Eq. 38)."
+                )
+            counts.append(room // k + 1)
+        size.append(min(counts))
+    return tuple(size)
+
+
+def _points_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, i: int) -> Domain:
+    """Complete windows over arbitrary coordinate sets, found on the maps' masks."""
+    mask = inputs.mask
+    complete = None
+    for j, taps in sources:
+        if any(t > n for t, n in zip(taps, inputs.box, strict=True)):
+            complete = None
+            break
+        axes = tuple(range(inputs.dimensions))
+        windows = np.lib.stride_tricks.sliding_window_view(mask[j], taps, axes)  # type: ignore[call-overload]
+        fits = windows[tuple(slice(None, None, k) for k in stride)].all(axis=tuple(a + inputs.dimensions for a in axes))
+        if complete is None:
+            complete = fits
+        else:
+            common = tuple(slice(min(a, b)) for a, b in zip(complete.shape, fits.shape, strict=True))
+            complete = complete[common] & fits[common]
+    if complete is None or not complete.any():
+        raise LayerError(
+            f"{layer}: output map {i} would have no point: no complete window lies inside the coordinates of its inputs. "
+            "Use a smaller window, or say which coordinates to compute with output=Maps([...])."
+        )
+    return tuple(tuple(int(n) for n in point) for point in np.argwhere(complete))

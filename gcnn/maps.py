@@ -1,0 +1,194 @@
+"""Maps: what a layer's value looks like (Hedberg 2015, Table 1 and Eq. 1).
+
+Eq. 1 lets every map i of a layer have its own set of coordinates S_i, in any number of dimensions.
+`Maps` describes all of them; a value is one array:
+
+    uniform       every S_i is the same box of size (X, Y, ...):  (sample, maps, X, Y, ...)
+    not uniform   sizes differ, or some S_i is a list of points:   (sample, points), the maps laid end to end
+
+`embed` puts a value into one box large enough for every map, zero outside S_i, and `extract` takes it back:
+that is the papers' convention "zero outside" (delmas, footnote 6), and all the index arithmetic a layer needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gcnn.errors import MapsError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Size = tuple[int, ...]
+Points = tuple[Size, ...]
+Domain = Size | Points
+"""One index set S_i: the size of a box (7, 8), or a tuple of coordinates ((0, 0), (0, 3), (2, 1))."""
+
+
+class Maps:
+    """The index sets of a layer's maps.
+
+    Args:
+        description: `(maps, *size)` for a uniform block, such as `(6, 14, 14)`; or a list with one entry a map,
+            each a size `(7, 8)` or a list of coordinates `[(0, 0), (0, 3), (2, 1)]`. All maps have the same number
+            of dimensions; `(10,)` is ten maps of one point, the value of a dense layer.
+
+    Raises:
+        MapsError: no map, a size below 1, a negative or repeated coordinate, or mixed dimensions.
+
+    Attributes:
+        domains: one entry a map, a size or a tuple of coordinates. Equal and hashable by these.
+        count: number of maps.
+        dimensions: number of axes of every map.
+        uniform: whether every map is the same box.
+        box: the smallest box, from the origin, that holds every map.
+        points: number of values in all maps together.
+        shape: shape of a value without its sample axis.
+    """
+
+    def __init__(self, description: Sequence[int] | Sequence[Any] | Maps) -> None:
+        if isinstance(description, Maps):
+            self.domains: tuple[Domain, ...] = description.domains
+        elif _is_size(description):
+            maps, *size = (int(n) for n in description)
+            if maps < 1:
+                raise MapsError(f"Maps({tuple(description)}): there must be at least one map, got {maps}.")
+            self.domains = (_domain(size, 0),) * maps
+        else:
+            self.domains = tuple(_domain(entry, i) for i, entry in enumerate(description))
+        if not self.domains:
+            raise MapsError("Maps([]): there must be at least one map.")
+        extents = [_extent(domain) for domain in self.domains]
+        self.count = len(self.domains)
+        self.dimensions = len(extents[0])
+        if any(len(extent) != self.dimensions for extent in extents):
+            raise MapsError(
+                f"maps of one layer must have the same number of dimensions, got {sorted({len(e) for e in extents})}. "
+                "Give every map the same number of axes (a size of 1 is allowed)."
+            )
+        self.box: Size = tuple(max(axis) for axis in zip(*extents, strict=True))
+        self.uniform = all(domain == self.domains[0] for domain in self.domains) and not _is_points(self.domains[0])
+        self.counts = tuple(len(d) if _is_points(d) else prod(d) for d in self.domains)
+        self.points = sum(self.counts)
+        self.shape: Size = (self.count, *self.box) if self.uniform else (self.points,)
+
+    @property
+    def boxes(self) -> bool:
+        """Whether every map is a box (sizes may differ); False where some map is a list of points."""
+        return not any(_is_points(domain) for domain in self.domains)
+
+    @cached_property
+    def places(self) -> Array:
+        """(points,) index of every value, in order, in the C-ordered array (maps, *box)."""
+        volume = prod(self.box)
+        per_map = []
+        for i, domain in enumerate(self.domains):
+            coordinates = _coordinates(domain)
+            inside = np.ravel_multi_index(tuple(coordinates.T), self.box) if self.dimensions else np.zeros(1, np.intp)
+            per_map.append(i * volume + inside)
+        return np.concatenate(per_map)
+
+    @cached_property
+    def mask(self) -> Array:
+        """(maps, *box) booleans: True on the points of S_i."""
+        mask = np.zeros(self.count * prod(self.box), dtype=bool)
+        mask[self.places] = True
+        return mask.reshape(self.count, *self.box)
+
+    @cached_property
+    def owner(self) -> Array:
+        """(points,) the map that each value belongs to."""
+        return np.repeat(np.arange(self.count), self.counts)
+
+    def embed(self, value: Array) -> Array:
+        """(sample, *shape) to (sample, maps, *box), zero outside the index sets."""
+        if self.uniform:
+            return value
+        boxed = np.zeros((len(value), self.count * prod(self.box)), dtype=value.dtype)
+        boxed[:, self.places] = value
+        return boxed.reshape(len(value), self.count, *self.box)
+
+    def extract(self, boxed: Array) -> Array:
+        """(sample, maps, *at least box) to (sample, *shape): the values on the index sets."""
+        corner = boxed[(slice(None), slice(None), *(slice(n) for n in self.box))]
+        return corner if self.uniform else corner.reshape(len(boxed), -1)[:, self.places]
+
+    def split(self, value: Array) -> list[Array]:
+        """A value as one array a map: (sample, *size) for a box, (sample, points) for a list of coordinates."""
+        flat = value.reshape(len(value), -1)
+        ends = np.cumsum(self.counts)
+        return [
+            flat[:, end - n : end].reshape(len(value), *((n,) if _is_points(d) else d))
+            for d, n, end in zip(self.domains, self.counts, ends, strict=True)
+        ]
+
+    def join(self, values: Sequence[Array]) -> Array:
+        """The inverse of `split`."""
+        flat = np.concatenate([np.reshape(v, (len(v), -1)) for v in values], axis=1)
+        if flat.shape[1] != self.points:
+            raise MapsError(f"{flat.shape[1]} values a sample do not fill {self}, which has {self.points} points.")
+        return flat.reshape(len(flat), *self.shape)
+
+    def to_json(self) -> list[Any]:
+        """`[maps, *size]` where uniform, else one size or list of coordinates a map."""
+        if self.uniform:
+            return [self.count, *self.box]
+        return [[list(p) for p in d] if _is_points(d) else list(d) for d in self.domains]
+
+    def __iter__(self) -> Iterator[Domain]:
+        return iter(self.domains)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Maps) and self.domains == other.domains
+
+    def __hash__(self) -> int:
+        return hash(self.domains)
+
+    def __repr__(self) -> str:
+        if self.uniform:
+            return f"Maps({(self.count, *self.box)})"
+        return f"Maps([{', '.join(f'{len(d)} points' if _is_points(d) else str(d) for d in self.domains)}])"
+
+
+def _is_size(entry: Any) -> bool:
+    return len(entry) > 0 and all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in entry)
+
+
+def _is_points(domain: Domain) -> bool:
+    return bool(domain) and isinstance(domain[0], tuple)
+
+
+def _extent(domain: Domain) -> Size:
+    """The size of the smallest box from the origin that holds the domain."""
+    if _is_points(domain):
+        return tuple(int(n) + 1 for n in np.max(np.asarray(domain), axis=0))
+    return domain  # type: ignore[return-value]  # a Size, as the line above has told
+
+
+def _coordinates(domain: Domain) -> Array:
+    """(points, dimensions) coordinates of a domain, a box in C order."""
+    if _is_points(domain):
+        return np.asarray(domain, dtype=np.intp)
+    return np.stack([axis.ravel() for axis in np.indices(domain)], axis=1) if domain else np.zeros((1, 0), np.intp)  # type: ignore[arg-type]
+
+
+def _domain(entry: Any, i: int) -> Domain:
+    """Check one entry; a list of points that fills a box in C order is that box."""
+    if len(entry) == 0 or _is_size(entry):
+        size = tuple(int(n) for n in entry)
+        if min(size, default=1) < 1:
+            raise MapsError(f"map {i} has size {size}: every side must be at least 1.")
+        return size
+    points = np.asarray([tuple(point) for point in entry])
+    if points.ndim != 2 or points.dtype.kind not in "iu" or points.size == 0:
+        raise MapsError(f"map {i}: {entry!r} is neither a size nor a list of integer coordinates of equal length.")
+    if points.min() < 0:
+        raise MapsError(f"map {i}: coordinate {tuple(points[points.min(axis=1) < 0][0].tolist())} is negative; S_i is a subset of N^d.")
+    domain: Points = tuple(tuple(int(n) for n in p) for p in points)
+    if len(set(domain)) != len(domain):
+        raise MapsError(f"map {i}: a coordinate is repeated in {entry!r}.")
+    size = _extent(domain)
+    return size if prod(size) == len(domain) and np.array_equal(_coordinates(size), points) else domain

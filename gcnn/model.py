@@ -1,0 +1,229 @@
+"""A network bound to a backend: NumPy arrays in, NumPy arrays out, every input checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_safetensors
+
+from gcnn.backend import Plan, Program, UpdateRule, select
+from gcnn.errors import DataError, FormatError
+from gcnn.layers import RadialBasis
+from gcnn.maps import Array, Maps
+from gcnn.network import Network
+
+MODEL_FORMAT = "gcnn-model"
+MODEL_VERSION = 1
+
+
+class Model:
+    """What `Network.bind` gives: the network with parameters, on a device.
+
+    Attributes:
+        network: the network.
+        backend, device: what was chosen.
+        dtype: what it computes in.
+        batch: the most samples of one pass; larger arrays are split and their losses and gradients put together.
+    """
+
+    def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
+        self.network, self.dtype, self.batch = network, str(np.dtype(dtype)), batch
+        self._backend, self.device = select(backend, device)
+        self.backend = self._backend.name
+        self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
+        self.theta = network.initial_parameters()
+
+    @property
+    def theta(self) -> Array:
+        """(parameters,) the flat parameter vector, in the order of the layers; assign to set it."""
+        return self.plan.vectors.download(self.plan.theta)
+
+    @theta.setter
+    def theta(self, value: Array) -> None:
+        value = np.asarray(value)
+        if value.shape != (self.network.parameter_count,):
+            raise DataError(f"theta has shape {value.shape}, expected ({self.network.parameter_count},).")
+        if not np.isfinite(value).all():
+            raise DataError("theta holds values that are not finite.")
+        self.plan.vectors.copy(self.plan.vectors.upload(value.astype(self.dtype)), self.plan.theta)
+
+    def forward(self, x: Array) -> Array:
+        """(samples, *inputs) to (samples, *outputs), in the model's dtype."""
+        x = self.check_inputs(x)
+        return np.concatenate([self.plan.forward(x[part]) for part in self._parts(len(x))])
+
+    def predict(self, x: Array) -> Array:
+        """(samples,) the index of each sample's largest output; with a single output, whether it is at least ½."""
+        y = self.forward(x).reshape(len(x), -1)
+        return (y[:, 0] >= 0.5).astype(np.intp) if y.shape[1] == 1 else y.argmax(axis=1)
+
+    def loss(self, x: Array, t: Array) -> float:
+        """The network's loss over all samples, with its reduction."""
+        x, t = self.check_pair(x, t)
+        return sum(self._share(part, len(x)) * self.plan.loss(x[part], t[part]) for part in self._parts(len(x)))
+
+    def loss_and_gradient(self, x: Array, t: Array) -> tuple[float, Array]:
+        """The loss over all samples, and its (parameters,) gradient."""
+        x, t = self.check_pair(x, t)
+        total, gradient = 0.0, np.zeros(self.network.parameter_count, dtype=self.dtype)
+        for part in self._parts(len(x)):
+            share = self._share(part, len(x))
+            total += share * self.plan.loss_gradient(x[part], t[part])
+            gradient += share * self.plan.vectors.download(self.plan.gradient)
+        return total, gradient
+
+    def vjp(self, x: Array, v: Array) -> tuple[Array, Array]:
+        """For a cotangent `v` of the output, (gradient of <v, y> by θ, gradient by x)."""
+        x = self.check_inputs(x)
+        v = _check(v, self.network.outputs, "v")
+        if len(v) != len(x):
+            raise DataError(f"x has {len(x)} samples, v has {len(v)}.")
+        gradient, dx = np.zeros(self.network.parameter_count, dtype=self.dtype), []
+        for part in self._parts(len(x)):
+            dx.append(self.plan.vjp(x[part], v[part]))
+            gradient += self.plan.vectors.download(self.plan.gradient)
+        return gradient, np.concatenate(dx)
+
+    def report(self) -> dict[str, Any]:
+        """What the backend planned: per layer who computes it, and what runs on the host."""
+        return self.plan.report()
+
+    def initialize_from(self, x: Array, seed: int | None = None) -> None:
+        """Place the centres of radial basis layers on random samples of their own inputs, with widths to match (B-23)."""
+        x = self.check_inputs(x)
+        rng = np.random.default_rng(self.network.seed if seed is None else seed)
+        theta = self.theta
+        for number, (layer, _, _, part) in enumerate(self.network.stages):
+            if isinstance(layer, RadialBasis):
+                below = Network(self.network.layers[:number], self.network.inputs, "mse") if number else None
+                y = x
+                if below is not None:
+                    model = below.bind("numpy", dtype="float64")
+                    model.theta = theta[: part.start]
+                    y = model.forward(x)
+                theta[part] = layer.initialize_from(y, rng)
+        self.theta = theta
+
+    def save(self, path: str | Path) -> None:
+        """Write parameters and network to one safetensors file, whole or not at all."""
+        metadata = {"format": MODEL_FORMAT, "version": str(MODEL_VERSION), "network": self.network.to_json()}
+        write_atomically(Path(path), to_safetensors({"theta": self.theta}, metadata))
+
+    def check_inputs(self, x: Array) -> Array:
+        """`x` as an array of the model's dtype and the network's input shape, all finite; raises `DataError`."""
+        return _check(x, self.network.inputs, "x").astype(self.dtype, copy=False)
+
+    def check_pair(self, x: Array, t: Array) -> tuple[Array, Array]:
+        """Inputs and targets, checked; class labels become one-hot rows."""
+        x, t = self.check_inputs(x), self.check_targets(t)
+        if len(x) != len(t):
+            raise DataError(f"x has {len(x)} samples, t has {len(t)}.")
+        return x, t
+
+    def check_targets(self, t: Array) -> Array:
+        """Targets as an array of the network's output shape: given so, or (samples,) integer class labels."""
+        t = np.asarray(t)
+        outputs = self.network.outputs
+        if t.ndim == 1 and t.dtype.kind in "iu" and outputs.points > 1:
+            t = one_hot(t, outputs.points).reshape(len(t), *outputs.shape)
+        if t.ndim == 1 and outputs.points == 1:
+            t = t.reshape(len(t), *outputs.shape)
+        t = _check(t, outputs, "t").astype(self.dtype, copy=False)
+        self.network.loss.check_targets(t)
+        return t
+
+    def plan_with(self, update: UpdateRule) -> Plan:
+        """Plan again with an update rule, θ carried over; `gcnn.training_step` calls this."""
+        theta = self.theta
+        self.plan.close()
+        self.plan = self._backend.plan(Program.of(self.network, update), self.device, self.dtype, self.batch)
+        self.theta = theta
+        return self.plan
+
+    def _parts(self, n: int) -> Iterator[slice]:
+        return (slice(start, min(start + self.batch, n)) for start in range(0, n, self.batch))
+
+    def _share(self, part: slice, n: int) -> float:
+        return 1.0 if self.network.loss.reduction == "sum" else (part.stop - part.start) / n
+
+    def __repr__(self) -> str:
+        return f"Model({self.network.parameter_count:,} parameters, {self.backend} on {self.device.name}, {self.dtype}, batch {self.batch})"
+
+
+def load(path: str | Path, backend: str | None = None, device: str | int | None = None, dtype: str | None = None, batch: int = 64) -> Model:
+    """Read a model that `Model.save` wrote and bind it.
+
+    Args:
+        path: the file. backend, device, batch: as for `Network.bind`.
+        dtype: None keeps the dtype that the parameters were saved in.
+
+    Raises:
+        FormatError: not a safetensors file, not a gcnn model, from a later version, or parameters that do not fit.
+    """
+    path = Path(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != MODEL_FORMAT:
+                raise FormatError(f"{path}: a safetensors file, but not a gcnn model.")
+            if not metadata.get("version", "").isdigit() or int(metadata["version"]) > MODEL_VERSION:
+                raise FormatError(f"{path}: model format version {metadata.get('version')!r}; this gcnn reads up to {MODEL_VERSION}. Upgrade gcnn to load it.")
+            theta = file.get_tensor("theta")
+    except SafetensorError as error:
+        raise FormatError(f"{path}: not a whole safetensors file ({error}).") from error
+    network = Network.from_json(metadata.get("network", ""))
+    if theta.shape != (network.parameter_count,):
+        raise FormatError(f"{path}: holds {theta.size} parameters, but its network has {network.parameter_count}.")
+    model = network.bind(backend, device, dtype or json.loads(json.dumps(str(theta.dtype))), batch)
+    model.theta = theta
+    return model
+
+
+def one_hot(labels: Array, classes: int) -> Array:
+    """(samples,) integer labels to (samples, classes) rows of 0 and 1; raises `DataError` on a label out of range."""
+    labels = np.asarray(labels)
+    if ((labels < 0) | (labels >= classes)).any():
+        position = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
+        raise DataError(f"label {int(labels[position])} of sample {position} is not one of the {classes} classes 0..{classes - 1}.")
+    return np.eye(classes)[labels]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part: temporary file, fsync, rename."""
+    handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _check(value: Any, maps: Maps, name: str) -> Array:
+    try:
+        value = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{name} is not an array: {error}.") from error
+    if value.dtype.kind not in "fiub" and not (value.dtype.kind == "c"):
+        raise DataError(f"{name} has dtype {value.dtype}; expected real numbers.")
+    if value.shape[1:] != maps.shape or value.ndim == 0:
+        hint = " A single sample needs a leading axis: x[None]." if value.shape == maps.shape else ""
+        raise DataError(f"{name} has shape {value.shape}; expected (samples, {', '.join(map(str, maps.shape))}).{hint}")
+    if len(value) == 0:
+        raise DataError(f"{name} is empty: it has 0 samples.")
+    if value.dtype.kind in "fc" and not np.isfinite(value).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        raise DataError(f"{name} holds {value[where]} at index {where}; every value must be finite. Clean the data, or drop sample {where[0]}.")
+    return value

@@ -1,0 +1,187 @@
+"""A network: layers in order, the maps they read, a loss and a seed. It is data; `bind` gives it a backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gcnn import activations, losses
+from gcnn.errors import FormatError, GcnnError, LayerError, NetworkError
+from gcnn.layers import Layer, layer_from_json
+from gcnn.losses import Loss
+from gcnn.maps import Array, Maps
+
+if TYPE_CHECKING:
+    from gcnn.model import Model
+
+FORMAT = "gcnn-network"
+VERSION = 1
+
+
+class Stage(NamedTuple):
+    """A layer in its place: what it reads and makes, and where its parameters lie in the flat vector."""
+
+    layer: Layer
+    inputs: Maps
+    outputs: Maps
+    parameters: slice
+
+
+class Network:
+    """A feed-forward network (Hedberg 2015, Eq. 1).
+
+    Args:
+        layers: the layers, first to last.
+        input_shape: `(maps, *size)` such as `(1, 28, 28)`, a vector length such as `64` or `(64,)`, or `Maps`.
+        loss: a name ("cross_entropy", "binary_cross_entropy", "mse", "sse") or a `Loss`.
+        seed: seed of the initial parameters, drawn on the host in float64 so that every backend starts alike.
+        weights: one loss weight an output.
+        reduction: "mean" (default), "sum" or "mean_outputs".
+
+    Raises:
+        NetworkError: no layers, or a layer that cannot read what the one before it makes (the message numbers it).
+        LossError: a loss that the last layer's outputs do not fit.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: int | Sequence[Any] | Maps,
+        loss: str | Loss = "cross_entropy",
+        seed: int = 0,
+        weights: Sequence[float] | None = None,
+        reduction: str | None = None,
+    ) -> None:
+        self.layers = tuple(layers)
+        self.inputs = Maps((input_shape,) if isinstance(input_shape, int) else input_shape)
+        self.loss = losses.get(loss, weights, reduction)
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise NetworkError(f"seed must be an integer of at least 0, got {seed!r}.")
+        self.seed = seed
+        if not self.layers:
+            raise NetworkError("a network needs at least one layer.")
+        self.stages = self._stages()
+        self.outputs = self.stages[-1].outputs
+        self.parameter_count = self.stages[-1].parameters.stop
+        codomain = activations.REALS
+        for stage in self.stages:
+            codomain = stage.layer.codomain(codomain)
+        self.loss.check(codomain, self.outputs.points, str(self.layers[-1]))
+
+    def _stages(self) -> tuple[Stage, ...]:
+        stages: list[Stage] = []
+        inputs, offset = self.inputs, 0
+        for number, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise NetworkError(f"layer {number} is {layer!r}; expected a layer such as layers.Dense(10).")
+            try:
+                outputs = layer.output_maps(inputs)
+                end = offset + layer.parameter_count(inputs)
+            except LayerError as error:
+                raise NetworkError(f"layer {number}: {error}") from error
+            stages.append(Stage(layer, inputs, outputs, slice(offset, end)))
+            inputs, offset = outputs, end
+        return tuple(stages)
+
+    def initial_parameters(self, seed: int | None = None) -> Array:
+        """(parameter_count,) float64: the seeded start (equations.md, B-22 and B-24)."""
+        rng = np.random.default_rng(self.seed if seed is None else seed)
+        return np.concatenate([np.zeros(0), *(stage.layer.initialize(stage.inputs, rng) for stage in self.stages)])
+
+    def decay_mask(self) -> Array:
+        """(parameter_count,) booleans: True on weights, False on biases; the default mask of an L2 penalty (B-20)."""
+        blocks = [p for stage in self.stages for p in stage.layer.parameters(stage.inputs)]
+        return np.concatenate([np.zeros(0, bool), *(np.full(p.count, p.decays) for p in blocks)])
+
+    def bind(
+        self, backend: str | None = None, device: str | int | None = None, dtype: str = "float32", batch: int = 64
+    ) -> Model:
+        """Plan the network on a backend and give it its initial parameters.
+
+        Args:
+            backend: a name; None asks GCNN_BACKEND, then "auto".
+            device: an index or a glob over device names; None asks GCNN_DEVICE, then takes the first that works.
+            dtype: "float32" or "float64", whatever the backend offers.
+            batch: the most samples of one pass; larger arrays are split.
+
+        Raises:
+            BackendUnavailable: the backend or device is not there. Unsupported: it declines a layer, with reasons.
+        """
+        from gcnn.model import Model
+
+        return Model(self, backend, device, dtype, batch)
+
+    def summary(self) -> str:
+        """A table of the layers: outputs, parameters, multiply-adds of one sample."""
+        rows = [("", "layer", "output", "parameters", "multiply-adds")]
+        rows.append(("", "input", _shape(self.inputs), "", ""))
+        for number, (layer, inputs, outputs, _) in enumerate(self.stages):
+            rows.append(
+                (str(number), str(layer), _shape(outputs), f"{layer.parameter_count(inputs):,}", f"{layer.multiply_adds(inputs):,}")
+            )
+        work = sum(stage.layer.multiply_adds(stage.inputs) for stage in self.stages)
+        rows.append(("", f"loss {self.loss.name}, {self.loss.reduction}", "", f"{self.parameter_count:,}", f"{work:,}"))
+        widths = [max(len(row[c]) for row in rows) for c in range(5)]
+        lines = ["  ".join(cell.rjust(w) if c > 2 else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+        rule = "-" * max(len(line) for line in lines)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def to_json(self) -> str:
+        """The network (not its parameters) as JSON text; `Network.from_json` reads it."""
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "inputs": self.inputs.to_json(),
+            "layers": [layer.to_json() for layer in self.layers],
+            "loss": self.loss.to_json(),
+            "seed": self.seed,
+        }
+        return json.dumps(document, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Network:
+        """Read what `to_json` wrote.
+
+        Raises:
+            FormatError: not JSON, not a gcnn network, written by a later version, or with unknown or missing fields.
+        """
+        try:
+            document = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise FormatError(f"not a JSON document: {error}.") from error
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise FormatError(f'not a gcnn network: expected an object with "format": "{FORMAT}".')
+        version = document.get("version")
+        if isinstance(version, bool) or not isinstance(version, int):
+            raise FormatError(f'"version" must be an integer, got {version!r}.')
+        if version > VERSION:
+            raise FormatError(f"the network was saved in format version {version}; this gcnn reads up to {VERSION}. Upgrade gcnn to load it.")
+        expected = {"format", "version", "inputs", "layers", "loss", "seed"}
+        if document.keys() != expected:
+            raise FormatError(f"missing fields {sorted(expected - document.keys())}, unknown fields {sorted(document.keys() - expected)}.")
+        if not isinstance(document["layers"], list):
+            raise FormatError('"layers" must be a list.')
+        try:
+            return cls([layer_from_json(entry) for entry in document["layers"]], document["inputs"], losses.from_json(document["loss"]), document["seed"])
+        except (TypeError, OverflowError) as error:
+            raise FormatError(f"a field has the wrong type: {error}.") from error
+        except FormatError:
+            raise
+        except GcnnError as error:
+            raise FormatError(f"the document does not describe a network: {error}") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        return f"Network([{', '.join(map(str, self.layers))}], {self.inputs}, loss={self.loss.name!r})"
+
+
+def _shape(maps: Maps) -> str:
+    return " x ".join(map(str, maps.shape)) if maps.uniform else f"{maps.count} maps, {maps.points} points"

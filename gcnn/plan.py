@@ -1,0 +1,233 @@
+"""Layer by layer: a plan composed of a backend's layer implementations, and the backend base class that makes it.
+
+This is all a stranger needs to have a working backend, and it is exactly what the NumPy oracle is. A backend that
+fuses layers writes its own `Plan` instead; the protocol is the same.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gcnn.backend import (
+    API_VERSION,
+    Capabilities,
+    Device,
+    LayerImplementation,
+    LossImplementation,
+    Program,
+    SampleGradients,
+    Saved,
+    Unavailable,
+    UpdateRule,
+    Value,
+    VectorAlgebra,
+    get_backend,
+)
+from gcnn.errors import DataError, GcnnError, Unsupported
+from gcnn.maps import Array
+from gcnn.network import Stage
+
+
+class LayerwiseBackend(ABC):
+    """A backend that is a set of layers.
+
+    Subclasses set `name`, say in `capabilities` what they have, and implement `devices`, `vectors` and `layer`.
+    Losses and update rules may stay on the host: the plan then moves what is needed, and `report` says so.
+    """
+
+    name: str
+    api_version: int = API_VERSION
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What is implemented; everything else is refused at plan time."""
+
+    @abstractmethod
+    def devices(self) -> Sequence[Device | Unavailable]:
+        """Everything this backend could run on, first choice first; never raises."""
+
+    @abstractmethod
+    def vectors(self, device: Device, dtype: str) -> VectorAlgebra:
+        """The memory and vector algebra of a device."""
+
+    @abstractmethod
+    def layer(self, stage: Stage, device: Device, dtype: str) -> LayerImplementation:
+        """The implementation of one layer, made for its maps."""
+
+    def loss(self, program: Program, device: Device, dtype: str) -> LossImplementation | None:
+        """The loss of a program on the device; None leaves it to the host."""
+        return None
+
+    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> bool:
+        """Apply an update rule on the device and return True; False leaves it to the host."""
+        return False
+
+    def plan(self, program: Program, device: Device, dtype: str, batch: int) -> LayerwisePlan:
+        """A plan, or `Unsupported` with everything that is missing."""
+        if reasons := self.capabilities.missing(program, dtype):
+            raise Unsupported(self.name, reasons)
+        return LayerwisePlan(self, program, device, dtype, batch)
+
+
+class LayerwisePlan:
+    """A program run one layer at a time (Hedberg 2015, Eqs. 1, 6, 7 and 8). See `gcnn.backend.Plan` for the contract."""
+
+    def __init__(self, backend: LayerwiseBackend, program: Program, device: Device, dtype: str, batch: int) -> None:
+        self.program, self.device, self.dtype, self.batch = program, device, dtype, batch
+        self._backend = backend
+        self.vectors = backend.vectors(device, dtype)
+        self.theta = self.vectors.zeros(program.parameter_count)
+        self.gradient = self.vectors.zeros(program.parameter_count)
+        self.slots = {name: self.vectors.zeros(program.parameter_count) for name in program.update.slots} if program.update else {}
+        self.count = 0
+        self._layers = [backend.layer(stage, device, dtype) for stage in program.stages]
+        self._loss = backend.loss(program, device, dtype) if program.loss else None
+        self._host_loss = program.loss is not None and self._loss is None
+        if self._host_loss:
+            self._loss = _HostLoss(program, dtype, self.vectors)
+        self._closed = False
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        y = self.vectors.download(self._forward(x)[-1].y)
+        if out is None:
+            return y
+        out[...] = y
+        return out
+
+    def loss(self, x: Array, t: Array) -> float:
+        return self._evaluate_loss(self._forward(x)[-1], t)[0]
+
+    def loss_gradient(self, x: Array, t: Array) -> float:
+        saved = self._forward(x)
+        loss, delta = self._evaluate_loss(saved[-1], t)
+        self._backward(delta, saved, to_input=False)
+        return loss
+
+    def vjp(self, x: Array, v: Array) -> Array:
+        saved = self._forward(x)
+        delta = self._layers[-1].delta(self._upload(v), saved[-1])
+        return self.vectors.download(self._backward(delta, saved, to_input=True))
+
+    def step(self, x: Array, t: Array) -> float:
+        rule = self.program.update
+        if rule is None:
+            raise GcnnError("this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step.")
+        loss = self.loss_gradient(x, t) + self._penalty(rule)
+        self.count += 1
+        if not self._backend.update(rule, self):
+            self._update_on_host(rule)
+        return loss
+
+    def sample_gradients(self, x: Array, v: Array) -> Array:
+        if "sample_gradients" not in self._backend.capabilities.features:
+            raise Unsupported(self._backend.name, ["sample gradients (the rows of a Jacobian)"])
+        saved = self._forward(x)
+        blocks: list[Array] = []
+        dy = self._upload(v)
+        for layer, kept, stage in reversed(list(zip(self._layers, saved, self.program.stages, strict=True))):
+            if not isinstance(layer, SampleGradients):
+                raise Unsupported(self._backend.name, [f"sample gradients of {stage.layer}"])
+            theta = self.vectors.view(self.theta, stage.parameters)
+            delta = layer.delta(dy, kept)
+            blocks.append(self.vectors.download(layer.sample_gradients(delta, kept, theta)))
+            dy = layer.backpropagate(delta, kept, theta)
+        return np.concatenate(blocks[::-1], axis=1)
+
+    def report(self) -> dict[str, Any]:
+        host = [name for name, on_host in (("loss", self._host_loss), ("update", self._update_is_on_host())) if on_host]
+        return {
+            "backend": self._backend.name,
+            "device": self.device.name,
+            "dtype": self.dtype,
+            "batch": self.batch,
+            "layers": [{"layer": str(stage.layer), "kernel": type(layer).__name__} for stage, layer in zip(self.program.stages, self._layers, strict=True)],
+            "on_host": host,
+        }
+
+    def synchronize(self) -> None:
+        """Layer implementations here answer when they are done: nothing to wait for."""
+
+    def close(self) -> None:
+        self._closed = True
+        del self.theta, self.gradient, self.slots
+
+    def _forward(self, x: Array) -> list[Saved]:
+        """Eq. 1, layer after layer; what each keeps for the way back."""
+        if self._closed:
+            raise GcnnError("this plan is closed; bind the network again.")
+        if not 1 <= len(x) <= self.batch:
+            raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
+        y, saved = self._upload(x), []
+        for layer, stage in zip(self._layers, self.program.stages, strict=True):
+            saved.append(layer.forward(y, self.vectors.view(self.theta, stage.parameters)))
+            y = saved[-1].y
+        return saved
+
+    def _backward(self, delta: Value, saved: list[Saved], to_input: bool) -> Value:
+        """Eqs. 7 and 8 from the last layer's δ; ∂r/∂x is formed only where asked for."""
+        for number in reversed(range(len(self._layers))):
+            layer, kept, part = self._layers[number], saved[number], self.program.stages[number].parameters
+            theta = self.vectors.view(self.theta, part)
+            if part.stop > part.start:
+                self.vectors.copy(layer.gradient(delta, kept, theta), self.vectors.view(self.gradient, part))
+            if number == 0 and not to_input:
+                return None
+            dy = layer.backpropagate(delta, kept, theta)
+            delta = self._layers[number - 1].delta(dy, saved[number - 1]) if number else dy
+        return delta
+
+    def _evaluate_loss(self, saved: Saved, t: Array) -> tuple[float, Value]:
+        if self._loss is None:
+            raise GcnnError("this plan was made without a loss.")
+        return self._loss.evaluate(saved, np.asarray(t, dtype=self.dtype))
+
+    def _upload(self, host: Array) -> Value:
+        return self.vectors.upload(np.asarray(host, dtype=self.dtype))
+
+    def _penalty(self, rule: UpdateRule) -> float:
+        """½ λ Σ mask (θ - centre)² (delmas, Eq. 3), in float64."""
+        if not rule.l2:
+            return 0.0
+        distance = self.vectors.download(self.theta).astype(np.float64) - (0.0 if rule.l2_centre is None else rule.l2_centre)
+        pull = distance if rule.l2_mask is None else distance * rule.l2_mask
+        return 0.5 * rule.l2 * float(pull @ distance)
+
+    def _update_is_on_host(self) -> bool:
+        rule = self.program.update
+        return rule is not None and rule.kind not in self._backend.capabilities.updates
+
+    def _update_on_host(self, rule: UpdateRule) -> None:
+        names = ("theta", "gradient")
+        host = {name: self.vectors.download(getattr(self, name)) for name in names}
+        slots = {name: self.vectors.download(slot) for name, slot in self.slots.items()}
+        apply_rule(rule, host["theta"], host["gradient"], slots, self.count)
+        self.vectors.copy(self.vectors.upload(host["theta"]), self.theta)
+        for name, slot in slots.items():
+            self.vectors.copy(self.vectors.upload(slot), self.slots[name])
+
+
+def apply_rule(rule: UpdateRule, theta: Array, gradient: Array, slots: dict[str, Array], count: int) -> None:
+    """One step of a rule on NumPy vectors: θ and the slots change in place; the penalty's pull is added to the gradient."""
+    if rule.l2:
+        pull = theta if rule.l2_centre is None else theta - rule.l2_centre.astype(theta.dtype)
+        gradient = gradient + rule.l2 * (pull if rule.l2_mask is None else pull * rule.l2_mask)
+    rule.apply(theta, gradient, slots, rule.hyperparameters, count)
+
+
+class _HostLoss:
+    """The oracle's loss for a backend without one: downloads the last layer's value, uploads its δ."""
+
+    def __init__(self, program: Program, dtype: str, vectors: VectorAlgebra) -> None:
+        oracle: Any = get_backend("numpy")
+        self._loss: LossImplementation = oracle.loss(program, oracle.devices()[0], dtype)
+        self._vectors = vectors
+
+    def evaluate(self, saved: Saved, t: Array) -> tuple[float, Value]:
+        z, y = self._vectors.download(saved.z), self._vectors.download(saved.y)
+        loss, delta = self._loss.evaluate(Saved(None, z, y), t)
+        return loss, self._vectors.upload(delta)
