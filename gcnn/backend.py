@@ -106,7 +106,10 @@ class Capabilities:
                 continue
             if layer.activation not in self.activations:
                 reasons.append(f"{where}: activation {layer.activation!r} is not implemented")
-            reasons += [f"{where}: {need.replace('_', ' ')} not implemented" for need in sorted(layer.needs(inputs) - self.features)]
+            reasons += [
+                f"{where}: {need.replace('_', ' ')} not implemented"
+                for need in sorted(layer.needs(inputs) - self.features)
+            ]
         return reasons
 
 
@@ -340,7 +343,9 @@ def get_backend(name: str) -> Backend:
     try:
         backend = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise BackendUnavailable(f"backend {name!r} ({targets[name]}) does not load: {error}. Reinstall the package it comes from.") from error
+        raise BackendUnavailable(
+            f"backend {name!r} ({targets[name]}) does not load: {error}. Reinstall the package it comes from."
+        ) from error
     if callable(backend) and not hasattr(backend, "plan"):
         backend = backend()
     _check_version(backend)
@@ -357,7 +362,9 @@ def _check_version(backend: Backend) -> None:
         )
 
 
-def find_device(backend: Backend, device: str | int | None, asked_by: str = "device", kind: str | None = None) -> Device:
+def find_device(
+    backend: Backend, device: str | int | None, asked_by: str = "device", kind: str | None = None
+) -> Device:
     """One device of a backend (of one kind, where given), by index, by a glob over names, or the first available.
 
     Raises:
@@ -408,7 +415,9 @@ def select(backend: str | None = None, device: str | int | None = None) -> tuple
         if (fault := quick_check(chosen, found)) is not None:
             reasons.append(f"{candidate} on {found.name}: {fault}")
             continue
-        _log.info("backend auto: took %s on %s%s", candidate, found.name, "".join(f"; passed over {r}" for r in reasons))
+        _log.info(
+            "backend auto: took %s on %s%s", candidate, found.name, "".join(f"; passed over {r}" for r in reasons)
+        )
         return chosen, found
     raise BackendUnavailable("backend auto: nothing works.\n" + "\n".join(reasons))
 
@@ -428,4 +437,8 @@ def quick_check(backend: Backend, device: Device) -> str | None:
     except Exception as error:  # noqa: BLE001  # a driver may fail in any way; the reason is kept and reported
         return f"{type(error).__name__}: {error}"
     expected = 0.7 * np.tanh(0.6) - 0.6 * np.tanh(0.1) + 0.05
-    return None if abs(float(y[0, 0]) - expected) < 1e-5 else f"a tiny network gave {float(y[0, 0])}, expected {expected:.6f}"
+    return (
+        None
+        if abs(float(y[0, 0]) - expected) < 1e-5
+        else f"a tiny network gave {float(y[0, 0])}, expected {expected:.6f}"
+    )

@@ -60,7 +60,9 @@ class Loss:
     def check(self, codomain: Interval, outputs: int, made_by: str) -> None:
         """Raise `LossError` where the network's outputs leave the loss's domain, or weights do not match them."""
         if self.weights is not None and len(self.weights) != outputs:
-            raise LossError(f"the loss has {len(self.weights)} weights, but the network has {outputs} outputs. Give one an output.")
+            raise LossError(
+                f"the loss has {len(self.weights)} weights, but the network has {outputs} outputs. Give one an output."
+            )
         if self.name == "cross_entropy" and not codomain.positive:
             raise LossError(
                 f"cross_entropy takes log y, but {made_by} puts out values in {codomain}. End with activation='softmax', or use loss='mse'."

@@ -186,7 +186,9 @@ def _domain(entry: Any, i: int) -> Domain:
     if points.ndim != 2 or points.dtype.kind not in "iu" or points.size == 0:
         raise MapsError(f"map {i}: {entry!r} is neither a size nor a list of integer coordinates of equal length.")
     if points.min() < 0:
-        raise MapsError(f"map {i}: coordinate {tuple(points[points.min(axis=1) < 0][0].tolist())} is negative; S_i is a subset of N^d.")
+        raise MapsError(
+            f"map {i}: coordinate {tuple(points[points.min(axis=1) < 0][0].tolist())} is negative; S_i is a subset of N^d."
+        )
     domain: Points = tuple(tuple(int(n) for n in p) for p in points)
     if len(set(domain)) != len(domain):
         raise MapsError(f"map {i}: a coordinate is repeated in {entry!r}.")

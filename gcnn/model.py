@@ -159,7 +159,13 @@ class Model:
         return f"Model({self.network.parameter_count:,} parameters, {self.backend} on {self.device.name}, {self.dtype}, batch {self.batch})"
 
 
-def load(path: str | Path, backend: str | None = None, device: str | int | None = None, dtype: str | None = None, batch: int = 64) -> Model:
+def load(
+    path: str | Path,
+    backend: str | None = None,
+    device: str | int | None = None,
+    dtype: str | None = None,
+    batch: int = 64,
+) -> Model:
     """Read a model that `Model.save` wrote and bind it.
 
     Args:
@@ -176,7 +182,9 @@ def load(path: str | Path, backend: str | None = None, device: str | int | None 
             if metadata.get("format") != MODEL_FORMAT:
                 raise FormatError(f"{path}: a safetensors file, but not a gcnn model.")
             if not metadata.get("version", "").isdigit() or int(metadata["version"]) > MODEL_VERSION:
-                raise FormatError(f"{path}: model format version {metadata.get('version')!r}; this gcnn reads up to {MODEL_VERSION}. Upgrade gcnn to load it.")
+                raise FormatError(
+                    f"{path}: model format version {metadata.get('version')!r}; this gcnn reads up to {MODEL_VERSION}. Upgrade gcnn to load it."
+                )
             theta = file.get_tensor("theta")
     except SafetensorError as error:
         raise FormatError(f"{path}: not a whole safetensors file ({error}).") from error
@@ -193,7 +201,9 @@ def one_hot(labels: Array, classes: int) -> Array:
     labels = np.asarray(labels)
     if ((labels < 0) | (labels >= classes)).any():
         position = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
-        raise DataError(f"label {int(labels[position])} of sample {position} is not one of the {classes} classes 0..{classes - 1}.")
+        raise DataError(
+            f"label {int(labels[position])} of sample {position} is not one of the {classes} classes 0..{classes - 1}."
+        )
     return np.eye(classes)[labels]
 
 
@@ -225,5 +235,7 @@ def _check(value: Any, maps: Maps, name: str) -> Array:
         raise DataError(f"{name} is empty: it has 0 samples.")
     if value.dtype.kind in "fc" and not np.isfinite(value).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise DataError(f"{name} holds {value[where]} at index {where}; every value must be finite. Clean the data, or drop sample {where[0]}.")
+        raise DataError(
+            f"{name} holds {value[where]} at index {where}; every value must be finite. Clean the data, or drop sample {where[0]}."
+        )
     return value

@@ -120,12 +120,23 @@ class Network:
         rows.append(("", "input", _shape(self.inputs), "", ""))
         for number, (layer, inputs, outputs, _) in enumerate(self.stages):
             rows.append(
-                (str(number), str(layer), _shape(outputs), f"{layer.parameter_count(inputs):,}", f"{layer.multiply_adds(inputs):,}")
+                (
+                    str(number),
+                    str(layer),
+                    _shape(outputs),
+                    f"{layer.parameter_count(inputs):,}",
+                    f"{layer.multiply_adds(inputs):,}",
+                )
             )
         work = sum(stage.layer.multiply_adds(stage.inputs) for stage in self.stages)
         rows.append(("", f"loss {self.loss.name}, {self.loss.reduction}", "", f"{self.parameter_count:,}", f"{work:,}"))
         widths = [max(len(row[c]) for row in rows) for c in range(5)]
-        lines = ["  ".join(cell.rjust(w) if c > 2 else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+        lines = [
+            "  ".join(
+                cell.rjust(w) if c > 2 else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
         rule = "-" * max(len(line) for line in lines)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
@@ -158,14 +169,23 @@ class Network:
         if isinstance(version, bool) or not isinstance(version, int):
             raise FormatError(f'"version" must be an integer, got {version!r}.')
         if version > VERSION:
-            raise FormatError(f"the network was saved in format version {version}; this gcnn reads up to {VERSION}. Upgrade gcnn to load it.")
+            raise FormatError(
+                f"the network was saved in format version {version}; this gcnn reads up to {VERSION}. Upgrade gcnn to load it."
+            )
         expected = {"format", "version", "inputs", "layers", "loss", "seed"}
         if document.keys() != expected:
-            raise FormatError(f"missing fields {sorted(expected - document.keys())}, unknown fields {sorted(document.keys() - expected)}.")
+            raise FormatError(
+                f"missing fields {sorted(expected - document.keys())}, unknown fields {sorted(document.keys() - expected)}."
+            )
         if not isinstance(document["layers"], list):
             raise FormatError('"layers" must be a list.')
         try:
-            return cls([layer_from_json(entry) for entry in document["layers"]], document["inputs"], losses.from_json(document["loss"]), document["seed"])
+            return cls(
+                [layer_from_json(entry) for entry in document["layers"]],
+                document["inputs"],
+                losses.from_json(document["loss"]),
+                document["seed"],
+            )
         except (TypeError, OverflowError) as error:
             raise FormatError(f"a field has the wrong type: {error}.") from error
         except FormatError:

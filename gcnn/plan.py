@@ -83,7 +83,11 @@ class LayerwisePlan:
         self.vectors = backend.vectors(device, dtype)
         self.theta = self.vectors.zeros(program.parameter_count)
         self.gradient = self.vectors.zeros(program.parameter_count)
-        self.slots = {name: self.vectors.zeros(program.parameter_count) for name in program.update.slots} if program.update else {}
+        self.slots = (
+            {name: self.vectors.zeros(program.parameter_count) for name in program.update.slots}
+            if program.update
+            else {}
+        )
         self.count = 0
         self._layers = [backend.layer(stage, device, dtype) for stage in program.stages]
         self._loss = backend.loss(program, device, dtype) if program.loss else None
@@ -116,7 +120,9 @@ class LayerwisePlan:
     def step(self, x: Array, t: Array) -> float:
         rule = self.program.update
         if rule is None:
-            raise GcnnError("this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step.")
+            raise GcnnError(
+                "this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step."
+            )
         loss = self.loss_gradient(x, t) + self._penalty(rule)
         self.count += 1
         if not self._backend.update(rule, self):
@@ -145,7 +151,10 @@ class LayerwisePlan:
             "device": self.device.name,
             "dtype": self.dtype,
             "batch": self.batch,
-            "layers": [{"layer": str(stage.layer), "kernel": type(layer).__name__} for stage, layer in zip(self.program.stages, self._layers, strict=True)],
+            "layers": [
+                {"layer": str(stage.layer), "kernel": type(layer).__name__}
+                for stage, layer in zip(self.program.stages, self._layers, strict=True)
+            ],
             "on_host": host,
         }
 
@@ -193,7 +202,9 @@ class LayerwisePlan:
         """½ λ Σ mask (θ - centre)² (delmas, Eq. 3), in float64."""
         if not rule.l2:
             return 0.0
-        distance = self.vectors.download(self.theta).astype(np.float64) - (0.0 if rule.l2_centre is None else rule.l2_centre)
+        distance = self.vectors.download(self.theta).astype(np.float64) - (
+            0.0 if rule.l2_centre is None else rule.l2_centre
+        )
         pull = distance if rule.l2_mask is None else distance * rule.l2_mask
         return 0.5 * rule.l2 * float(pull @ distance)
 

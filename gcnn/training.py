@@ -30,7 +30,9 @@ class TrainingStep:
         """Update θ on one batch of at most `model.batch` samples; the loss before the update, with the penalty."""
         x, t = self.model.check_pair(x, t)
         if len(x) > self.model.batch:
-            raise DataError(f"a step takes at most batch={self.model.batch} samples, got {len(x)}. Bind with a larger batch.")
+            raise DataError(
+                f"a step takes at most batch={self.model.batch} samples, got {len(x)}. Bind with a larger batch."
+            )
         if self._plan is not self.model.plan:
             raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
         return self._plan.step(x, t)

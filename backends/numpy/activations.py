@@ -60,9 +60,13 @@ FORMULAS = {
     "tanh": Formula(np.tanh, lambda dy, z, y: dy * (1 - y * y)),
     "scaled_tanh": Formula(lambda z: _A * np.tanh(_S * z), lambda dy, z, y: dy * (_S / _A) * (_A - y) * (_A + y)),
     "soft_logistic": Formula(soft_logistic, lambda dy, z, y: dy * 0.5 / (1 + magnitude(z)) / (1 + magnitude(z))),
-    "softsign": Formula(lambda z: z / (1 + magnitude(z)), lambda dy, z, y: dy / (1 + magnitude(z)) / (1 + magnitude(z))),
+    "softsign": Formula(
+        lambda z: z / (1 + magnitude(z)), lambda dy, z, y: dy / (1 + magnitude(z)) / (1 + magnitude(z))
+    ),
     "relu": Formula(lambda z: np.maximum(z, 0), lambda dy, z, y: dy * (z.real > 0)),
-    "softplus": Formula(lambda z: np.maximum(z, 0) + np.log1p(np.exp(-magnitude(z))), lambda dy, z, y: dy * logistic(z)),
+    "softplus": Formula(
+        lambda z: np.maximum(z, 0) + np.log1p(np.exp(-magnitude(z))), lambda dy, z, y: dy * logistic(z)
+    ),
     "softmax": Formula(softmax, softmax_delta),
 }
 

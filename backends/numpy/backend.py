@@ -78,7 +78,16 @@ class NumpyBackend(LayerwiseBackend):
 
     def devices(self) -> Sequence[Device | Unavailable]:
         details = {"numpy": np.__version__, "python": platform.python_version(), "blas": _blas()}
-        return [Device("numpy", 0, platform.processor() or platform.machine() or "cpu", "cpu", self.capabilities.dtypes, details)]
+        return [
+            Device(
+                "numpy",
+                0,
+                platform.processor() or platform.machine() or "cpu",
+                "cpu",
+                self.capabilities.dtypes,
+                details,
+            )
+        ]
 
     def vectors(self, device: Device, dtype: str) -> NumpyVectors:
         return NumpyVectors(dtype)

@@ -59,7 +59,9 @@ class NumpyConvolution(NumpyLayer):
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eqs. 76-79 (delmas 47): Σ_x δ_i(x) y_j(k x + u - p); shared kernels: Eq. 80 summed over D_i; biases: Eq. 81."""
-        seen = windows(frame(self.inputs.embed(saved.y_in), self.padding, self.framed), self.taps, self.stride, self.outputs.box)
+        seen = windows(
+            frame(self.inputs.embed(saved.y_in), self.padding, self.framed), self.taps, self.stride, self.outputs.box
+        )
         boxed = self.outputs.embed(delta)
         dw = np.tensordot(boxed, seen, axes=((0, *self.axes), (0, *self.axes)))
         if self.shared:

@@ -1,6 +1,6 @@
 """Dense layer (Hedberg 2015, Eqs. 13-19 and 33-41; delmas, Eqs. 17-18 and 24-29).
 
-    z = W y + b
+z = W y + b
 """
 
 from __future__ import annotations

@@ -101,7 +101,11 @@ class NumpyLoss:
         """The reduced loss, summed in double precision, and δ with the same factor (Eq. 2; delmas 19 and 22)."""
         n = len(t)
         z, y = saved.z.reshape(n, -1), saved.y.reshape(n, -1)
-        w = np.ones(self.outputs, y.real.dtype) if self.loss.weights is None else np.asarray(self.loss.weights, y.real.dtype)
+        w = (
+            np.ones(self.outputs, y.real.dtype)
+            if self.loss.weights is None
+            else np.asarray(self.loss.weights, y.real.dtype)
+        )
         terms, slope = self.pair(z, y, t.reshape(n, -1), w)
         slope = slope.reshape(saved.y.shape)
         delta = slope if self.closed else self.phi.delta(slope, saved.z, saved.y)

@@ -1,6 +1,6 @@
 """Max pooling (Hedberg 2015, Eqs. 98-100, Table 7; corrections: docs/corrections.md).
 
-    y_i(x) = max over u < K of y_i(K x + u)
+y_i(x) = max over u < K of y_i(K x + u)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Radial basis layer (Hedberg 2015, Eqs. 46-55; the gradients, which the paper leaves out, by equations.md A.3).
 
-    z_i = ρ(s_i),   s_i = β_i r_i^p,   r_i = ‖y - c_i‖
+z_i = ρ(s_i),   s_i = β_i r_i^p,   r_i = ‖y - c_i‖
 """
 
 from __future__ import annotations

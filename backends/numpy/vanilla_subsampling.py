@@ -1,6 +1,6 @@
 """Vanilla sub-sampling (Hedberg 2015, Eqs. 101-103, Table 8; corrections: docs/corrections.md).
 
-    y_i(x) = y_i(K x)
+y_i(x) = y_i(K x)
 """
 
 from __future__ import annotations

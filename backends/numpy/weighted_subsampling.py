@@ -1,6 +1,6 @@
 """Weighted sub-sampling (Hedberg 2015, Eqs. 86-97, Table 6; corrections: docs/corrections.md).
 
-    z_i(x) = b_i + Σ_{j∈D_i} α_ij Σ_{u<K} y_j(K x + u)
+z_i(x) = b_i + Σ_{j∈D_i} α_ij Σ_{u<K} y_j(K x + u)
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def windows(y: Array, taps: Size, stride: Size, count: Size) -> Array:
         return y
     axes = tuple(range(2, 2 + len(taps)))
     every = np.lib.stride_tricks.sliding_window_view(y, taps, axes)  # type: ignore[call-overload]
-    return every[(..., *(slice(0, (n - 1) * k + 1, k) for n, k in zip(count, stride, strict=True)), *([slice(None)] * len(taps)))]  # type: ignore[no-any-return]
+    return every[
+        (..., *(slice(0, (n - 1) * k + 1, k) for n, k in zip(count, stride, strict=True)), *([slice(None)] * len(taps)))
+    ]  # type: ignore[no-any-return]
 
 
 def scatter(cells: Array, stride: Size, size: Size) -> Array:

@@ -99,7 +99,9 @@ def register_layer(layer: L) -> L:
     """Make a layer specification known by its class name, so that networks with it can be saved and loaded."""
     known = _LAYERS.get(layer.__name__)
     if known is not None and known.__module__ != layer.__module__:
-        raise LayerError(f"a layer named {layer.__name__} is already registered, by {known.__module__}; choose another name.")
+        raise LayerError(
+            f"a layer named {layer.__name__} is already registered, by {known.__module__}; choose another name."
+        )
     _LAYERS[layer.__name__] = layer
     return layer
 
@@ -112,7 +114,9 @@ def layer_names() -> list[str]:
 def layer_from_json(document: Any) -> Layer:
     """The inverse of `Layer.to_json`; raises `FormatError` on unknown types and fields."""
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
-        raise FormatError(f'a layer is an object with a "type", such as {{"type": "Dense", "units": 10}}; got {document!r}.')
+        raise FormatError(
+            f'a layer is an object with a "type", such as {{"type": "Dense", "units": 10}}; got {document!r}.'
+        )
     kind, *_ = document["type"], None
     if kind not in _LAYERS:
         raise FormatError(one_of("layer type", kind, _LAYERS))
@@ -149,5 +153,7 @@ def per_axis(layer: str, name: str, value: int | Size, dimensions: int) -> Size:
     if isinstance(value, int):
         return (value,) * dimensions
     if len(value) != dimensions:
-        raise LayerError(f"{layer}: {name}={value} has {len(value)} entries, but the input maps have {dimensions} axes. Give one an axis, or one integer for all.")
+        raise LayerError(
+            f"{layer}: {name}={value} has {len(value)} entries, but the input maps have {dimensions} axes. Give one an axis, or one integer for all."
+        )
     return value

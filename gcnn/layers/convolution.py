@@ -99,8 +99,13 @@ class Convolution(Layer):
             return [(i, j, size) for i, j in pairs]
         sizes: Any = self.kernel
         if len(sizes) != len(pairs):
-            raise LayerError(f"{self}: kernel lists {len(sizes)} sizes, but there are {len(pairs)} connections. Give one a connection.")
-        return [(i, j, per_axis(str(self), "kernel", size, inputs.dimensions)) for (i, j), size in zip(pairs, sizes, strict=True)]
+            raise LayerError(
+                f"{self}: kernel lists {len(sizes)} sizes, but there are {len(pairs)} connections. Give one a connection."
+            )
+        return [
+            (i, j, per_axis(str(self), "kernel", size, inputs.dimensions))
+            for (i, j), size in zip(pairs, sizes, strict=True)
+        ]
 
     def kernel_box(self, inputs: Maps) -> Size:
         """Taps per axis of a box that holds every kernel of the layer."""
@@ -117,18 +122,27 @@ class Convolution(Layer):
 
     def output_maps(self, inputs: Maps) -> Maps:
         if inputs.dimensions == 0:
-            raise LayerError(f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers.")
+            raise LayerError(
+                f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers."
+            )
         sources: list[Sources] = [[] for _ in range(self.maps)]
         for i, j, size in self.taps(inputs):
             sources[i] = [*sources[i], (j, size)]
         if self.output is not None:
             if self.output.dimensions != inputs.dimensions:
-                raise LayerError(f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}.")
+                raise LayerError(
+                    f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}."
+                )
             return self.output
         # A map without inputs is its bias everywhere (B-8); it is given the points of a fully connected map.
         every = [(j, self.kernel_box(inputs)) for j in range(inputs.count)]
         return window_maps(
-            str(self), inputs, [s or every for s in sources], self.strides(inputs), self.paddings(inputs), self.remainder
+            str(self),
+            inputs,
+            [s or every for s in sources],
+            self.strides(inputs),
+            self.paddings(inputs),
+            self.remainder,
         )
 
     def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:

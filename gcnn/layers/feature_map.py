@@ -1,7 +1,7 @@
 """Feature maps: a fixed φ(x) in front of a layer (delmas, Eq. 15).
 
-    monomials        φ(x1, x2) = (x1, x2, x1², x1 x2, x2²) for degree 2
-    trigonometric    φ(x1, ...) = (cos k x1, sin k x1, ...) for k = 1 .. degree: bounded, for periodic data
+monomials        φ(x1, x2) = (x1, x2, x1², x1 x2, x2²) for degree 2
+trigonometric    φ(x1, ...) = (cos k x1, sin k x1, ...) for k = 1 .. degree: bounded, for periodic data
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _FEATURES = {
 
 
 def register_feature_map(
-    name: str, count: Callable[[int], int], function: Callable[[Array], Array], pullback: Callable[[Array, Array], Array]
+    name: str,
+    count: Callable[[int], int],
+    function: Callable[[Array], Array],
+    pullback: Callable[[Array, Array], Array],
 ) -> None:
     """Add a feature map φ.
 

@@ -33,7 +33,10 @@ _RADIAL_FUNCTIONS = {"exp": RadialFunction(lambda s: np.exp(-s), lambda s: -np.e
 
 
 def register_radial_function(
-    name: str, function: Callable[[Array], Array], derivative: Callable[[Array], Array], codomain: tuple[float, float] = REALS[:2]
+    name: str,
+    function: Callable[[Array], Array],
+    derivative: Callable[[Array], Array],
+    codomain: tuple[float, float] = REALS[:2],
 ) -> None:
     """Add a radial function ρ(s), s ≥ 0, with its derivative; `RadialBasis(..., rho=name)` then uses it."""
     if name in _RADIAL_FUNCTIONS:

@@ -29,7 +29,9 @@ def checked(layer: str, table: Any, outputs: int | None = None) -> Table | None:
             f"{layer}: a connection table is (outputs, inputs) booleans, True where connected; got shape {array.shape}, dtype {array.dtype}."
         )
     if outputs is not None and len(array) != outputs:
-        raise LayerError(f"{layer}: the connection table has {len(array)} rows, but the layer has {outputs} outputs. Give one row an output.")
+        raise LayerError(
+            f"{layer}: the connection table has {len(array)} rows, but the layer has {outputs} outputs. Give one row an output."
+        )
     return tuple(tuple(bool(entry) for entry in row) for row in array.tolist())
 
 

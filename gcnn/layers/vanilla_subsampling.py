@@ -1,6 +1,6 @@
 """Vanilla sub-sampling (Hedberg 2015, Eqs. 101-103 and Table 8).
 
-    y_i(x) = y_i(K x),   S_i = {x : K x ∈ S_i of the input}, that is ceil(X / K) cells
+y_i(x) = y_i(K x),   S_i = {x : K x ∈ S_i of the input}, that is ceil(X / K) cells
 """
 
 from __future__ import annotations

@@ -18,7 +18,12 @@ Sources = Sequence[tuple[int, Size]]
 
 
 def window_maps(
-    layer: str, inputs: Maps, outputs: Sequence[Sources], stride: Size, padding: Size | None = None, remainder: str = "floor"
+    layer: str,
+    inputs: Maps,
+    outputs: Sequence[Sources],
+    stride: Size,
+    padding: Size | None = None,
+    remainder: str = "floor",
 ) -> Maps:
     """The output maps of a window sliding by `stride` over inputs padded by `padding` zeros on every side.
 

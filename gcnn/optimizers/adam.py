@@ -1,6 +1,6 @@
 """Adam (delmas, Eq. 11, with ε outside the root):
 
-    m ← β1 m + (1 - β1) g,   v ← β2 v + (1 - β2) g²,   θ ← θ - α m̂ / (sqrt(v̂) + ε),   m̂ = m / (1 - β1^n),   v̂ = v / (1 - β2^n)
+m ← β1 m + (1 - β1) g,   v ← β2 v + (1 - β2) g²,   θ ← θ - α m̂ / (sqrt(v̂) + ε),   m̂ = m / (1 - β1^n),   v̂ = v / (1 - β2^n)
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ class Adam(Optimizer):
     kind = "adam"
     slots = ("m", "v")
 
-    def __init__(self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, **l2: Any) -> None:
+    def __init__(
+        self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, **l2: Any
+    ) -> None:
         super().__init__(**l2)
         self.lr = self.check("lr", lr, 0, open_low=True)
         self.beta1 = self.check("beta1", beta1, 0, 1)
@@ -39,7 +41,9 @@ class Adam(Optimizer):
         return {"lr": self.lr, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
 
     @staticmethod
-    def apply(theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int) -> None:
+    def apply(
+        theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int
+    ) -> None:
         m, v, h = slots["m"], slots["v"], hyperparameters
         m += (1 - h["beta1"]) * (gradient - m)
         v += (1 - h["beta2"]) * (gradient * gradient - v)

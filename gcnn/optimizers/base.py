@@ -48,7 +48,9 @@ class Optimizer(ABC):
 
     @staticmethod
     @abstractmethod
-    def apply(theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int) -> None:
+    def apply(
+        theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int
+    ) -> None:
         """The method's formula: change θ and the slots in place; `count` is 1 in the first step."""
 
     def rule(self, l2_mask: Array | None = None) -> UpdateRule:
@@ -78,7 +80,9 @@ class Optimizer(ABC):
         number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
         if not number or not isfinite(value) or not low <= value < high or (open_low and value == low):
             left = "(" if open_low else "["
-            raise OptimizerError(f"{type(self).__name__}: {name} must be a number in {left}{low:g}, {high:g}), got {value!r}.")
+            raise OptimizerError(
+                f"{type(self).__name__}: {name} must be a number in {left}{low:g}, {high:g}), got {value!r}."
+            )
         return float(value)
 
     def __repr__(self) -> str:

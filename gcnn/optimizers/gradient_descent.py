@@ -28,5 +28,7 @@ class GradientDescent(Optimizer):
         return {"lr": self.lr}
 
     @staticmethod
-    def apply(theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int) -> None:
+    def apply(
+        theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int
+    ) -> None:
         theta -= hyperparameters["lr"] * gradient

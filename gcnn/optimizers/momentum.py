@@ -31,7 +31,9 @@ class Momentum(Optimizer):
         return {"lr": self.lr, "momentum": self.momentum}
 
     @staticmethod
-    def apply(theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int) -> None:
+    def apply(
+        theta: Array, gradient: Array, slots: Mapping[str, Array], hyperparameters: Mapping[str, float], count: int
+    ) -> None:
         step = slots["step"]
         step *= hyperparameters["momentum"]
         step -= hyperparameters["lr"] * gradient
