@@ -1,7 +1,7 @@
 """Convolution against second formulations written straight from the papers, over every kind of shape.
 
 The forms are loops over index sets with "zero outside": Eqs. 60-62 forward; scatter (66-69, 75), gather (70-71), pad
-and rotate (72-74), phases and zero insertion (Remark 5) backward; Eqs. 79-81 for kernels and biases. One sample at a time.
+and rotate (72-74), phases and zero insertion (Remark 5) backward; Eqs. 79-81 for kernels and biases. One sample each.
 """
 
 from __future__ import annotations
