@@ -38,10 +38,16 @@ def soft_logistic(z: Array) -> Array:
     return np.where(z.real < 0, tail, 1 - tail)
 
 
+def below_largest(z: Array) -> Array:
+    """(sample, values): z minus the largest of its sample; finite even where the difference overflows."""
+    with np.errstate(over="ignore"):
+        shifted = z - z.real.max(axis=1, keepdims=True)
+    return np.maximum(shifted, np.finfo(shifted.dtype).min)
+
+
 def softmax(z: Array) -> Array:
     """exp(z_i) / Σ_k exp(z_k) over all values of a sample, shifted by the largest (Hedberg Eq. 25; delmas Eq. 20)."""
-    flat = z.reshape(len(z), -1)
-    e = np.exp(flat - flat.real.max(axis=1, keepdims=True))
+    e = np.exp(below_largest(z.reshape(len(z), -1)))
     return (e / e.sum(axis=1, keepdims=True)).reshape(z.shape)
 
 

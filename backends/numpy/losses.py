@@ -12,7 +12,7 @@ import numpy as np
 
 from gcnn import activations
 from gcnn.backend import Program, Saved
-from gcnn.backends.numpy.activations import formula, magnitude
+from gcnn.backends.numpy.activations import below_largest, formula, magnitude
 from gcnn.maps import Array
 
 Pair = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
@@ -22,7 +22,7 @@ Pair = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
 def cross_entropy_softmax(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:
     """(CE, softmax): r = T logsumexp(z) - t·z, δ = T y - t with T = Σ t. Table 3 prints -(t - y), right for T = 1 only."""
     t = w * t
-    shifted = z - z.real.max(axis=1, keepdims=True)
+    shifted = below_largest(z)
     log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return -t * log_y, t.sum(axis=1, keepdims=True) * y - t
 
