@@ -49,12 +49,10 @@ class Model:
 
     @theta.setter
     def theta(self, value: Array) -> None:
-        value = np.asarray(value)
+        value = _numbers(value, "theta")
         if value.shape != (self.network.parameter_count,):
             raise DataError(f"theta has shape {value.shape}, expected ({self.network.parameter_count},).")
-        if not np.isfinite(value).all():
-            raise DataError("theta holds values that are not finite.")
-        self.plan.vectors.copy(self.plan.vectors.upload(value.astype(self.dtype)), self.plan.theta)
+        self.plan.vectors.copy(self.plan.vectors.upload(_finite(value, "theta", self.dtype)), self.plan.theta)
 
     def forward(self, x: Array) -> Array:
         """(samples, *inputs) to (samples, *outputs), in the model's dtype."""
@@ -84,7 +82,7 @@ class Model:
     def vjp(self, x: Array, v: Array) -> tuple[Array, Array]:
         """For a cotangent `v` of the output, (gradient of <v, y> by θ, gradient by x)."""
         x = self.check_inputs(x)
-        v = _check(v, self.network.outputs, "v")
+        v = _check(v, self.network.outputs, "v", self.dtype)
         if len(v) != len(x):
             raise DataError(f"x has {len(x)} samples, v has {len(v)}.")
         gradient, dx = np.zeros(self.network.parameter_count, dtype=self.dtype), []
@@ -120,7 +118,7 @@ class Model:
 
     def check_inputs(self, x: Array) -> Array:
         """`x` as an array of the model's dtype and the network's input shape, all finite; raises `DataError`."""
-        return _check(x, self.network.inputs, "x").astype(self.dtype, copy=False)
+        return _check(x, self.network.inputs, "x", self.dtype)
 
     def check_pair(self, x: Array, t: Array) -> tuple[Array, Array]:
         """Inputs and targets, checked; class labels become one-hot rows."""
@@ -131,13 +129,15 @@ class Model:
 
     def check_targets(self, t: Array) -> Array:
         """Targets as an array of the network's output shape: given so, or (samples,) integer class labels."""
-        t = np.asarray(t)
+        t = _numbers(t, "t")
         outputs = self.network.outputs
         if t.ndim == 1 and t.dtype.kind in "iu" and outputs.points > 1:
             t = one_hot(t, outputs.points).reshape(len(t), *outputs.shape)
+        elif t.ndim == 1 and outputs.points > 1:
+            raise DataError(f"t has shape {t.shape} and dtype {t.dtype}; class labels must be integers: t.astype(int).")
         if t.ndim == 1 and outputs.points == 1:
             t = t.reshape(len(t), *outputs.shape)
-        t = _check(t, outputs, "t").astype(self.dtype, copy=False)
+        t = _check(t, outputs, "t", self.dtype)
         self.network.loss.check_targets(t)
         return t
 
@@ -221,21 +221,42 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _check(value: Any, maps: Maps, name: str) -> Array:
+def _check(value: Any, maps: Maps, name: str, dtype: str) -> Array:
+    """An array of samples of these maps, finite and in `dtype`."""
+    value = _numbers(value, name)
+    if value.shape[1:] != maps.shape or value.ndim == 0:
+        hint = " A single sample needs a leading axis: x[None]." if value.shape == maps.shape else ""
+        shape = ", ".join(map(str, ("samples", *maps.shape)))
+        raise DataError(f"{name} has shape {value.shape}; expected ({shape}).{hint}")
+    if len(value) == 0:
+        raise DataError(f"{name} is empty: it has 0 samples. Give at least one.")
+    return _finite(value, name, dtype)
+
+
+def _numbers(value: Any, name: str) -> Array:
     try:
         value = np.asarray(value)
     except ValueError as error:
         raise DataError(f"{name} is not an array: {error}.") from error
-    if value.dtype.kind not in "fiub" and not (value.dtype.kind == "c"):
-        raise DataError(f"{name} has dtype {value.dtype}; expected real numbers.")
-    if value.shape[1:] != maps.shape or value.ndim == 0:
-        hint = " A single sample needs a leading axis: x[None]." if value.shape == maps.shape else ""
-        raise DataError(f"{name} has shape {value.shape}; expected (samples, {', '.join(map(str, maps.shape))}).{hint}")
-    if len(value) == 0:
-        raise DataError(f"{name} is empty: it has 0 samples.")
-    if value.dtype.kind in "fc" and not np.isfinite(value).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+    if value.dtype.kind not in "fiubc":
         raise DataError(
-            f"{name} holds {value[where]} at index {where}; every value must be finite. Clean the data, or drop sample {where[0]}."
+            f"{name} has dtype {value.dtype}; expected real numbers. Convert it first: {name}.astype(float)."
         )
     return value
+
+
+def _finite(value: Array, name: str, dtype: str) -> Array:
+    """`value` in `dtype`; complex numbers only where the model computes in them (derivatives by the complex step)."""
+    if value.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        raise DataError(
+            f"{name} has dtype {value.dtype}, but the model computes in {dtype}. Give real numbers: {name}.real."
+        )
+    with np.errstate(over="ignore"):
+        cast = value.astype(dtype, copy=False)
+    if not np.isfinite(cast).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
+        remedy = "Scale the data." if np.isfinite(value[where]) else f"Clean the data, or drop entry {where[0]}."
+        raise DataError(
+            f"{name} holds {value[where]} at index {where}; every value must be finite in {dtype}. {remedy}"
+        )
+    return cast
