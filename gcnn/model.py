@@ -36,7 +36,7 @@ class Model:
     def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
-        self.network, self.dtype, self.batch = network, str(np.dtype(dtype)), batch
+        self.network, self.dtype, self.batch = network, _dtype_name(dtype), batch
         self._backend, self.device = select(backend, device)
         self.backend = self._backend.name
         self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
@@ -231,6 +231,13 @@ def _check(value: Any, maps: Maps, name: str, dtype: str) -> Array:
     if len(value) == 0:
         raise DataError(f"{name} is empty: it has 0 samples. Give at least one.")
     return _finite(value, name, dtype)
+
+
+def _dtype_name(dtype: Any) -> str:
+    try:
+        return str(np.dtype(dtype or "none given"))
+    except TypeError as error:
+        raise DataError(f"unknown dtype {dtype!r}; expected a name such as 'float32' or 'float64'.") from error
 
 
 def _numbers(value: Any, name: str) -> Array:
