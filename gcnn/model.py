@@ -143,11 +143,12 @@ class Model:
 
     def plan_with(self, update: UpdateRule) -> Plan:
         """Plan again with an update rule, θ carried over; `gcnn.training_step` calls this."""
-        theta = self.theta
+        plan = self._backend.plan(Program.of(self.network, update), self.device, self.dtype, self.batch)
+        plan.vectors.copy(plan.vectors.upload(self.theta), plan.theta)
+        # Closed only now: a program that is refused leaves the model as it was.
         self.plan.close()
-        self.plan = self._backend.plan(Program.of(self.network, update), self.device, self.dtype, self.batch)
-        self.theta = theta
-        return self.plan
+        self.plan = plan
+        return plan
 
     def _parts(self, n: int) -> Iterator[slice]:
         return (slice(start, min(start + self.batch, n)) for start in range(0, n, self.batch))
