@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from gcnn.network import Network
 
 MODEL_FORMAT = "gcnn-model"
 MODEL_VERSION = 1
+THETA_DTYPES = {"F32": "float32", "F64": "float64"}
+"""What parameters may be saved in: safetensors' name and NumPy's."""
 
 
 class Model:
@@ -175,24 +176,38 @@ def load(
 
     Raises:
         FormatError: not a safetensors file, not a gcnn model, from a later version, or parameters that do not fit.
+        OSError: the file is not there or cannot be read.
     """
     path = Path(path)
+    path.open("rb").close()  # says plainly what is wrong with a missing file or a folder
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") != MODEL_FORMAT:
                 raise FormatError(f"{path}: a safetensors file, but not a gcnn model.")
-            if not metadata.get("version", "").isdigit() or int(metadata["version"]) > MODEL_VERSION:
+            if metadata.get("version") not in map(str, range(1, MODEL_VERSION + 1)):
                 raise FormatError(
-                    f"{path}: model format version {metadata.get('version')!r}; this gcnn reads up to {MODEL_VERSION}. Upgrade gcnn to load it."
+                    f"{path}: model format version {metadata.get('version')!r}; this gcnn reads 1 to {MODEL_VERSION}. "
+                    "Upgrade gcnn to load a later one."
+                )
+            if list(file.keys()) != ["theta"] or file.get_slice("theta").get_dtype() not in THETA_DTYPES:
+                raise FormatError(
+                    f"{path}: a gcnn model holds one tensor, theta, in one of {', '.join(THETA_DTYPES.values())}."
                 )
             theta = file.get_tensor("theta")
     except SafetensorError as error:
         raise FormatError(f"{path}: not a whole safetensors file ({error}).") from error
-    network = Network.from_json(metadata.get("network", ""))
+    try:
+        network = Network.from_json(metadata.get("network", ""))
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
     if theta.shape != (network.parameter_count,):
-        raise FormatError(f"{path}: holds {theta.size} parameters, but its network has {network.parameter_count}.")
-    model = network.bind(backend, device, dtype or json.loads(json.dumps(str(theta.dtype))), batch)
+        raise FormatError(
+            f"{path}: holds parameters of shape {theta.shape}, but its network has {network.parameter_count}."
+        )
+    if not np.isfinite(theta).all():
+        raise FormatError(f"{path}: holds parameters that are not finite.")
+    model = network.bind(backend, device, dtype or str(theta.dtype), batch)
     model.theta = theta
     return model
 
