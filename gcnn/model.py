@@ -113,7 +113,16 @@ class Model:
         self.theta = theta
 
     def save(self, path: str | Path) -> None:
-        """Write parameters and network to one safetensors file, whole or not at all."""
+        """Write parameters and network to one safetensors file, whole or not at all.
+
+        Raises:
+            DataError: a complex model, which is for derivatives only. OSError: the folder is missing or not writable.
+        """
+        if self.dtype not in THETA_DTYPES.values():
+            raise DataError(
+                f"a model in {self.dtype} cannot be saved; files hold {' or '.join(THETA_DTYPES.values())}. "
+                "Bind the network in one of them, set its theta, and save that."
+            )
         metadata = {"format": MODEL_FORMAT, "version": str(MODEL_VERSION), "network": self.network.to_json()}
         write_atomically(Path(path), to_safetensors({"theta": self.theta}, metadata))
 
@@ -225,14 +234,18 @@ def one_hot(labels: Array, classes: int) -> Array:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old or the new content, never a part: temporary file, fsync, rename."""
-    handle, name = tempfile.mkstemp(dir=path.parent or Path(), prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        reason = f"{error.strerror}; {path.parent} must be a folder that you may write to"
+        raise OSError(error.errno, reason, str(path)) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
-    except OSError:
+    except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
