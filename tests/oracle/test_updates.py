@@ -1,0 +1,128 @@
+"""Update rules and the L2 penalty (Hedberg 2015, Eqs. 118-121; delmas, Eqs. 1-12)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gcnn
+from gcnn.layers import Dense
+from gcnn.optimizers import Adam, GradientDescent, Momentum
+
+CURVATURE = np.array([1.0, 10.0])
+START = np.array([1.0, 1.0])
+"""V = ½ (q1² + 10 q2²) from (1, 1): one problem for every rule."""
+
+WORKED = {
+    "gradient descent": (lambda: GradientDescent(0.05), [(0.95, 0.5), (0.9025, 0.25), (0.857375, 0.125)]),
+    "heavy ball": (lambda: Momentum(0.05, 0.9), [(0.95, 0.5), (0.8575, -0.2), (0.731375, -0.73)]),
+    "Adam": (
+        lambda: Adam(0.1, 0.9, 0.999, eps=1e-8),
+        [(0.900000001, 0.9000000001), (0.800412229712, 0.800412227875), (0.701586274504, 0.701586271699)],
+    ),
+}
+PRINTED = 6e-13
+"""Half a unit in the twelfth decimal, and rounding."""
+every_rule = pytest.mark.parametrize(("make", "iterates"), WORKED.values(), ids=WORKED)
+
+
+@pytest.mark.row("O6")
+@pytest.mark.equations("H118", "H120", "H121", "D2", "D8", "D11", "D12")
+@every_rule
+def test_a_rule_takes_the_three_worked_steps(make, iterates):
+    rule, q = make(), START
+    for expected in iterates:
+        q = rule.step(q, CURVATURE * q)
+        np.testing.assert_allclose(q, expected, rtol=0, atol=PRINTED)
+
+
+@pytest.mark.row("O6")
+@pytest.mark.equations("H118", "H121", "D11")
+@every_rule
+def test_a_training_step_takes_the_three_worked_steps_too(make, iterates, bind):
+    """The same V as the loss of a network: inputs (1, 0) and (0, sqrt 10), targets 0."""
+    model = bind([Dense(1, bias=False)], 2, START, reduction="sum")
+    step, x = gcnn.training_step(model, make()), np.diag(np.sqrt(CURVATURE))
+    for before, expected in zip([START, *map(np.array, iterates)], iterates, strict=False):
+        assert step(x, np.zeros((2, 1))) == pytest.approx(0.5 * CURVATURE @ before**2, abs=1e-11)
+        np.testing.assert_allclose(model.theta, expected, rtol=0, atol=PRINTED)
+
+
+@pytest.mark.row("O6")
+@pytest.mark.equations("D11")
+def test_the_first_step_of_adam_is_its_rate_times_the_sign_of_the_gradient():
+    gradient = np.array([1e-3, -5.0, 2e4])
+    step = Adam(0.1).step(np.zeros(3), gradient)
+    np.testing.assert_allclose(step, -0.1 * np.sign(gradient), rtol=2e-5)  # ε = 1e-8 against 1e-3
+
+
+@pytest.mark.equations("D5", "D6", "D7", "H121")
+def test_the_heavy_ball_is_the_damped_particle_with_rate_alpha_squared_and_momentum_one_minus_gamma_alpha():
+    alpha, gamma = 0.2, 2.5
+    rule, q, position, speed = Momentum(alpha**2, 1 - gamma * alpha), START, START, np.zeros(2)
+    for _ in range(200):
+        q = rule.step(q, CURVATURE * q)
+        speed = speed + alpha * (-gamma * speed - CURVATURE * position)
+        position = position + alpha * speed
+        np.testing.assert_allclose(q, position, rtol=0, atol=1e-14)
+
+
+@pytest.mark.equations("D10", "D11")
+def test_adam_is_the_ratio_of_the_two_unbiased_moving_averages():
+    rng = np.random.default_rng(0)
+    gradients = rng.standard_normal((6, 4))
+    rule, q = Adam(0.01, 0.8, 0.95), np.zeros(4)
+    expected = np.zeros(4)
+    for n in range(1, 7):
+        q = rule.step(q, gradients[n - 1])
+        first, second = (
+            (1 - beta) * sum(beta ** (n - k) * gradients[k - 1] ** power for k in range(1, n + 1)) / (1 - beta**n)
+            for beta, power in ((0.8, 1), (0.95, 2))
+        )
+        expected = expected - 0.01 * first / (np.sqrt(second) + 1e-8)
+        np.testing.assert_allclose(q, expected, rtol=1e-12)
+
+
+A, TARGET = np.diag([1.0, 10.0]), np.array([1.0, 2.0])
+"""V = ½ (q - a)ᵀ A (q - a)."""
+
+
+def settle(rule, steps=3000):
+    q = np.zeros(2)
+    for _ in range(steps):
+        q = rule.step(q, A @ (q - TARGET))
+    return q
+
+
+@pytest.mark.row("L6")
+@pytest.mark.equations("D3", "D4")
+@pytest.mark.parametrize("rule", [GradientDescent(0.05, l2=0.5), Momentum(0.02, 0.5, l2=0.5)], ids=str)
+def test_a_penalised_quadratic_settles_at_the_worked_fixed_point(rule):
+    np.testing.assert_allclose(settle(rule), [2 / 3, 40 / 21], rtol=1e-14)
+
+
+@pytest.mark.row("L6")
+@pytest.mark.equations("D3", "D4")
+@pytest.mark.parametrize("mask", [None, np.array([True, False]), np.array([0.3, 2.0])])
+def test_centre_and_mask_move_the_fixed_point_as_the_normal_equations_say(mask):
+    centre, strength = np.array([-1.0, 3.0]), 0.7
+    pull = strength * np.diag(np.ones(2) if mask is None else mask.astype(float))
+    rule = GradientDescent(0.05, l2=strength, l2_centre=centre, l2_mask=mask)
+    np.testing.assert_allclose(settle(rule), np.linalg.solve(A + pull, A @ TARGET + pull @ centre), rtol=1e-13)
+
+
+@pytest.mark.row("L6")
+@pytest.mark.equations("D4")
+def test_a_penalised_gradient_step_shrinks_the_parameters_first():
+    q, gradient = np.array([2.0, -3.0]), np.array([0.5, 0.25])
+    step = GradientDescent(0.1, l2=0.4).step(q, gradient)
+    np.testing.assert_allclose(step, (1 - 0.1 * 0.4) * q - 0.1 * gradient, rtol=1e-15)
+
+
+@pytest.mark.row("L6")
+@pytest.mark.equations("D3")
+def test_a_training_step_pulls_on_weights_only_and_reports_the_penalty(bind):
+    model = bind([Dense(1)], 2, [2, -4, 7], reduction="sum")
+    step, x, t = gcnn.training_step(model, GradientDescent(0.1, l2=0.5)), np.zeros((1, 2)), np.array([[7.0]])
+    assert step(x, t) == pytest.approx(0.5 * 0.5 * (2**2 + 4**2))
+    np.testing.assert_allclose(model.theta, [2 * 0.95, -4 * 0.95, 7], rtol=1e-15)
