@@ -858,7 +858,7 @@ def test_polak_ribiere_directions_need_a_safeguard_with_an_inexact_search():
     assert (slopes(safeguard=False)[0] >= 0).any()
     found, reached = slopes(safeguard=True)
     assert (found < 0).all()
-    assert reached < f(np.array([-1.2, 1.0]))
+    assert reached < 1e-4
 
 
 @pytest.mark.equations("H161")
@@ -1362,9 +1362,13 @@ def test_the_dot_product_costs_lack_the_mean_over_outputs_of_equation_22(bind, c
 
 @pytest.mark.equations("D21")
 def test_cross_entropy_is_no_distance():
-    p = np.array([0.2, 0.3, 0.5])
-    assert -p @ np.log(p) > WRONG  # of a distribution to itself
-    assert -p @ np.log(p) - -p @ np.log(p) == 0  # less the entropy of the targets: Kullback-Leibler
+    p, other = np.array([0.2, 0.3, 0.5]), np.array([0.5, 0.3, 0.2])
+
+    def divergence(y, v):
+        return -y @ np.log(v) + y @ np.log(y)  # cross-entropy less the entropy of the targets
+
+    assert -p @ np.log(p) > WRONG  # cross-entropy of a distribution to itself
+    assert divergence(p, p) == 0 < divergence(p, other)
 
 
 @pytest.mark.equations("D30", "D32", "D33")
