@@ -240,15 +240,15 @@ def test_categorical_cross_entropy_of_single_activations_does_not_rest_at_its_ta
 
 @pytest.mark.equations("H32", "HT3")
 def test_the_binary_delta_as_printed_is_not_a_number_for_saturated_outputs(output_delta):
-    z, t = np.array([1e17]), np.array([0.0])
-    y, slope = 1 - 0.5 / (1 + z), 0.5 / (1 + z) ** 2  # the soft logistic and its derivative
+    z, t = np.array([1e17, 0.3]), np.zeros(2)
+    small = 0.5 / (1 + z)  # 1 - y of the soft logistic, whose derivative is 2 (1 - y)² here
+    y = 1 - small
     with np.errstate(divide="ignore", invalid="ignore"):
-        printed = -(t - y) / (y * (1 - y)) * slope
-    assert not np.isfinite(printed).any()
-    small = 0.5 / (1 + z)
-    corrected = -(t - y) * 2 * small / (1 - small)
-    np.testing.assert_allclose(corrected, 1e-17, rtol=1e-15)
-    np.testing.assert_allclose(output_delta("soft_logistic", "binary_cross_entropy", z, t), 1e-17, rtol=1e-15)
+        printed = -(t - y) / (y * (1 - y)) * 2 * small**2
+    assert np.isfinite(printed).tolist() == [False, True]
+    expected = 1 / (1 + z)  # ∂/∂z of -log(1 - y) = log(2 + 2z)
+    np.testing.assert_allclose(-(t - y) * 2 * small / (1 - small), expected, rtol=ROUNDING)
+    np.testing.assert_allclose(output_delta("soft_logistic", "binary_cross_entropy", z, t), expected, rtol=ROUNDING)
 
 
 # Hedberg, section 3.2: radial basis layers
