@@ -30,6 +30,13 @@ def _complex_step(f: Callable[[Any], Any], x: Any) -> Any:
     return np.array(rows).reshape(*x.shape, *np.shape(rows[0]) if rows else ())
 
 
+def _input_step(forward: Callable[[Any], Any], x: Any, v: Any) -> Any:
+    """∂<v, y>/∂x of one sample, by one forward pass of a batch in which copy n moves cell n."""
+    moved = x.ravel() + 1j * STEP * np.eye(x.size)
+    outputs = forward(moved.reshape(-1, *x.shape)).reshape(x.size, -1)
+    return (np.imag(outputs @ v.ravel()) / STEP).reshape(x.shape)
+
+
 def _relative_error(value: Any, reference: Any) -> float:
     """Largest difference over largest reference; the difference itself where the reference is all zero."""
     error, scale = np.abs(value - reference).max(initial=0.0), np.abs(reference).max(initial=0.0)
@@ -95,15 +102,17 @@ def check_gradients() -> Callable[..., None]:
         x = rng.standard_normal((samples, *net.inputs.shape))
         v = rng.standard_normal((samples, *net.outputs.shape))
         t = v if loss in ("mse", "sse") else rng.uniform(0.1, 0.9, v.shape)
-        real, stepped = (net.bind("numpy", dtype=dtype) for dtype in ("float64", "complex128"))
+        real = net.bind("numpy", dtype="float64")
+        stepped = net.bind("numpy", dtype="complex128", batch=max(samples, net.inputs.points))
         real.theta = theta
 
-        def loss_and_pairing(theta: Any, x: Any) -> Any:
-            stepped.theta = theta
+        def loss_and_pairing(moved: Any) -> Any:
+            stepped.theta = moved
             return np.array([stepped.plan.loss(x, t), (v * stepped.plan.forward(x)).sum()])
 
-        by_theta = _complex_step(lambda moved: loss_and_pairing(moved, x), theta).reshape(-1, 2)
-        by_input = _complex_step(lambda moved: loss_and_pairing(theta, moved)[1], x)
+        by_theta = _complex_step(loss_and_pairing, theta).reshape(-1, 2)
+        stepped.theta = theta
+        by_input = np.stack([_input_step(stepped.plan.forward, *pair) for pair in zip(x, v, strict=True)])
         _, gradient = real.loss_and_gradient(x, t)
         pulled_theta, pulled_x = real.vjp(x, v)
         for number, (layer, inputs, _, part) in enumerate(net.stages):

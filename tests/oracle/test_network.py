@@ -163,7 +163,7 @@ def test_samples_beyond_the_planned_batch_change_nothing_but_the_order_of_sums(r
     x, t = rng.standard_normal((10, 4)), rng.standard_normal((10, 3))
     np.testing.assert_array_equal(split.forward(x), whole.forward(x))
     for one, other in zip(whole.loss_and_gradient(x, t), split.loss_and_gradient(x, t), strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-13)
+        np.testing.assert_allclose(other, one, rtol=0, atol=2e-14)
 
 
 @pytest.mark.row("N21")
@@ -243,7 +243,7 @@ def test_equal_weights_of_one_over_the_outputs_reproduce_the_mean_over_outputs(l
     weighted = bind(last, 3, theta, loss=loss, weights=[1 / 4] * 4)
     mean = bind(last, 3, theta, loss=loss, reduction="mean_outputs")
     for one, other in zip(weighted.loss_and_gradient(x, t), mean.loss_and_gradient(x, t), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-13)
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-14)
 
 
 @pytest.mark.row("N24")
@@ -255,7 +255,7 @@ def test_a_weighted_loss_is_the_weighted_sum_of_the_losses_of_single_outputs(bin
     singles = [bind([Dense(2, activation="tanh")], 3, theta, weights=only) for only in ([1, 0], [0, 1])]
     assert both.loss(x, t) == pytest.approx(sum(w * one.loss(x, t) for w, one in zip(weights, singles, strict=True)))
     expected = sum(w * one.loss_and_gradient(x, t)[1] for w, one in zip(weights, singles, strict=True))
-    np.testing.assert_allclose(both.loss_and_gradient(x, t)[1], expected, rtol=1e-13)
+    np.testing.assert_allclose(both.loss_and_gradient(x, t)[1], expected, rtol=0, atol=2e-14)
 
 
 @pytest.mark.row("N24")
