@@ -1,0 +1,40 @@
+"""Activations as layers (Hedberg 2015, Eqs. 20, 24-25; delmas, before Eq. 15 and Eqs. 20, 31)."""
+
+from gcnn.conformance.case import Case
+from gcnn.layers import Activation
+from gcnn.maps import Maps
+
+NAMES = ("identity", "logistic", "tanh", "scaled_tanh", "soft_logistic", "softsign", "relu", "softplus", "softmax")
+EQUATIONS = {"identity": ("H20", "H24"), "softmax": ("H25", "D20", "D31")}
+
+CASES = (
+    *(
+        Case(f"activation/{name}", (Activation(name),), Maps((3, 4, 5)), equations=EQUATIONS.get(name, ("H6", "H14")), smooth=name != "relu")
+        for name in NAMES
+    ),
+    *(
+        Case(f"activation/{name}/extreme", (Activation(name),), Maps((67,)), batch=5, draw="extreme", equations=EQUATIONS.get(name, ("H6",)))
+        for name in NAMES
+    ),
+    Case("activation/softmax/one-output", (Activation("softmax"),), Maps((1,)), equations=("H25",)),
+    Case(
+        "activation/soft-logistic/published",
+        (Activation("soft_logistic"),),
+        Maps((5,)),
+        batch=1,
+        given={"x": [[-3, -1, 0, 1, 3]], "v": [[1, 1, 1, 1, 1]]},
+        published={"y": [1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8], "dx": [1 / 32, 1 / 8, 1 / 2, 1 / 8, 1 / 32]},
+        smooth=False,  # σ'' jumps at 0, which one of the points is
+    ),
+    Case(
+        "activation/softmax/published",
+        (Activation("softmax"),),
+        Maps((3,)),
+        batch=1,
+        digits=7,
+        equations=("H25", "D20"),
+        given={"x": [[1000, 1001, 1002]]},
+        published={"y": [0.0900306, 0.2447285, 0.6652410]},
+        smooth=False,  # a difference step is lost beside 1000 in float32
+    ),
+)

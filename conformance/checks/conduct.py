@@ -1,0 +1,66 @@
+"""How a plan behaves: it leaves its inputs alone, writes all of its output and nothing else, and repeats itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gcnn.backend import Program
+from gcnn.conformance.case import Arrays, Case
+from gcnn.conformance.checks.finding import Finding, exactly
+from gcnn.conformance.subject import Subject
+from gcnn.maps import Array
+
+MARGIN = 64
+"""Cells around an array that must keep their value: a wide vector store reaches no further."""
+
+CANARY = -12345.0
+
+
+def inputs_stay(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
+    """x, v, t and θ are read, never written."""
+    x, v, t = (subject.cast(a) for a in (arrays.x, arrays.v, arrays.t))
+    with subject.plan(program, arrays.theta, case.batch) as plan:
+        theta = plan.vectors.download(plan.theta)
+        plan.forward(x)
+        plan.vjp(x, v)
+        if case.loss:
+            plan.loss_gradient(x, t)
+        after = plan.vectors.download(plan.theta)
+    pairs = {"x": (x, arrays.x), "v": (v, arrays.v), "t": (t, arrays.t), "θ": (after, theta)}
+    changed = [name for name, (now, then) in pairs.items() if not np.array_equal(now, subject.cast(then), equal_nan=True)]
+    yield exactly("inputs unchanged", not changed, f"{', '.join(changed)} changed")
+
+
+def output_is_filled(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
+    """`forward(x, out)` fills a NaN-filled array, equal to what it returns otherwise, and keeps off the cells around it."""
+    x = subject.cast(arrays.x)
+    with subject.plan(program, arrays.theta, case.batch) as plan:
+        expected = plan.forward(x)
+        around, out = _framed(expected.shape, subject.dtype)
+        returned = plan.forward(x, out)
+        yield exactly("out= is filled", np.array_equal(out, expected, equal_nan=True), "it differs from forward(x)")
+        yield exactly("out= is returned", returned is out, "forward(x, out) returned another array")
+        margins = np.concatenate([around[:MARGIN], around[-MARGIN:]])
+        yield exactly("nothing beyond out= is written", bool((margins == CANARY).all()), "cells next to out changed")
+
+
+def _framed(shape: tuple[int, ...], dtype: str) -> tuple[Array, Array]:
+    """An array of NaN between two margins of canaries: (all of it, the middle)."""
+    size = int(np.prod(shape))
+    around = np.full(size + 2 * MARGIN, CANARY, dtype=dtype)
+    middle = around[MARGIN : MARGIN + size].reshape(shape)
+    middle[...] = np.nan
+    return around, middle
+
+
+def reruns(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
+    """Equal calls give equal bits, also after other data has been through the plan."""
+    x, v = subject.cast(arrays.x), subject.cast(arrays.v)
+    with subject.plan(program, arrays.theta, case.batch) as plan:
+        first = [plan.forward(x), plan.vjp(x, v), plan.vectors.download(plan.gradient)]
+        plan.vjp(subject.cast(arrays.x[::-1] * 3), subject.cast(arrays.v * -2))
+        again = [plan.forward(x), plan.vjp(x, v), plan.vectors.download(plan.gradient)]
+    for name, one, two in zip(("forward", "input gradient", "gradient"), first, again, strict=True):
+        yield exactly(f"bit-equal rerun of {name}", np.array_equal(one, two, equal_nan=True), "two equal calls differ")

@@ -1,0 +1,113 @@
+"""The command: run, summarise, certify, and exit with a status that a script can trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gcnn.backend import Backend, find_device, get_backend, select
+from gcnn.conformance import expected as expected_failures
+from gcnn.conformance.case import LEVELS
+from gcnn.conformance.certificate import certificate, worst_by_group, write
+from gcnn.conformance.runner import DTYPES, Report, Result, case_ids, run, selected
+from gcnn.errors import BackendUnavailable, GcnnError
+
+PASSED, FAILED, USAGE, NOT_RUN = 0, 1, 2, 3
+
+
+@click.command("conformance", epilog="Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 not run (no such backend or device).")
+@click.option("--backend", help="Backend under test; default: GCNN_BACKEND, then auto.")
+@click.option("--device", help="Index or glob over device names; default: GCNN_DEVICE, then the first.")
+@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="May be repeated; default: all that the device has.")
+@click.option("--level", "levels", multiple=True, type=click.Choice(LEVELS), help="May be repeated; default: all.")
+@click.option("--match", default="*", help="Glob over case ids, such as 'convolution/*'.")
+@click.option("--expected", type=click.Path(path_type=Path), help="TOML file of expected failures; default: the backend's own.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the certificate as JSON.")
+@click.option("--page", "page_path", type=click.Path(path_type=Path), help="Write the certificate as a Markdown page.")
+@click.option("--list", "list_only", is_flag=True, help="List the cases and stop.")
+@click.option("--verbose", is_flag=True, help="One line a case.")
+def conformance(
+    backend: str | None,
+    device: str | None,
+    dtypes: tuple[str, ...],
+    levels: tuple[str, ...],
+    match: str,
+    expected: Path | None,
+    json_path: Path | None,
+    page_path: Path | None,
+    list_only: bool,
+    verbose: bool,
+) -> int:
+    """Check that a backend computes the published equations.
+
+    Every case is compared with the NumPy oracle under an error bound derived from the operation itself, and with finite
+    differences of the backend's own outputs.
+    """
+    console = Console(soft_wrap=True)
+    ids = selected(levels or LEVELS, match)
+    if list_only:
+        for name, level in case_ids():
+            if name in ids:
+                console.print(f"{level:9} {name}", highlight=False)
+        return PASSED
+    if not ids:
+        raise click.UsageError(f"no case matches {match!r} on these levels; see --list.")
+    try:
+        chosen, found = _subject(backend, device)
+    except BackendUnavailable as error:
+        console.print(f"not run: {error}", highlight=False, markup=False)
+        return NOT_RUN
+    console.print(f"{chosen.name} on \\[{found.index}] {found.name} ({found.kind})", highlight=False)
+    known = expected_failures.read(expected or getattr(chosen, "expected_failures", None))
+    show = (lambda result: _line(console, result)) if verbose else None
+    report = run(chosen, found, dtypes or None, ids, known, show)
+    if not report.results:
+        console.print(f"not run: the device computes in {', '.join(found.dtypes)}, none of which was asked for")
+        return NOT_RUN
+    _summary(console, report)
+    write(certificate(report), json_path, page_path)
+    return PASSED if report.passed else FAILED
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit status; `argv` without the program's name."""
+    try:
+        return int(conformance.main(argv, prog_name="gcnn conformance", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except GcnnError as error:
+        click.echo(f"error: {error}", err=True)
+        return USAGE
+
+
+def _subject(backend: str | None, device: str | None):  # type: ignore[no-untyped-def]
+    if backend is None or backend == "auto":
+        return select(backend, device)
+    chosen: Backend = get_backend(backend)
+    return chosen, find_device(chosen, device)
+
+
+def _line(console: Console, result: Result) -> None:
+    console.print(f"{result.status:17} {result.fraction:8.3f}  {result.dtype}  {result.id}  {result.check}", highlight=False, markup=False)
+
+
+def _summary(console: Console, report: Report) -> None:
+    table = Table("group", "dtype", "cases", "declined", "failed", "worst fraction of allowance", "in case", "check")
+    for worst in worst_by_group(report.results):
+        group = [r for r in report.results if r.id.split("/")[0] == worst.id.split("/")[0] and r.dtype == worst.dtype]
+        declined, failed = (sum(r.status == s for r in group) for s in ("declined", "failed"))
+        name = worst.id.split("/")
+        table.add_row(name[0], worst.dtype, str(len(group)), str(declined), str(failed), f"{worst.fraction:.3f}", "/".join(name[1:]), worst.check)
+    console.print(table)
+    for result in report.results:
+        if not result.ok:
+            console.print(f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}", highlight=False, markup=False)
+    for fault in report.faults:
+        console.print(f"fault: {fault}", highlight=False, markup=False)
+    counts = ", ".join(f"{report.count(s)} {s}" for s in ("passed", "declined", "expected failure", "unexpected pass", "failed"))
+    verdict = "conforms" if report.passed else "does NOT conform"
+    console.print(f"{report.backend.name} {verdict}: {counts}; {sum(r.findings for r in report.results)} comparisons", highlight=False)
