@@ -52,10 +52,15 @@ class Maps:
     def __init__(self, description: Sequence[int] | Sequence[Any] | Maps) -> None:
         if isinstance(description, Maps):
             self.domains: tuple[Domain, ...] = description.domains
+        elif not isinstance(description, list | tuple | np.ndarray):
+            raise MapsError(
+                f"{description!r} does not describe maps; expected (maps, *size) or a list with one entry a map."
+            )
         elif _is_size(description):
             maps, *size = (int(n) for n in description)
             if maps < 1:
                 raise MapsError(f"Maps({tuple(description)}): there must be at least one map, got {maps}.")
+            _check_room(maps, _domain(size, 0))
             self.domains = (_domain(size, 0),) * maps
         else:
             self.domains = tuple(_domain(entry, i) for i, entry in enumerate(description))
@@ -70,6 +75,7 @@ class Maps:
                 "Give every map the same number of axes (a size of 1 is allowed)."
             )
         self.box: Size = tuple(max(axis) for axis in zip(*extents, strict=True))
+        _check_room(self.count, self.box)
         self.uniform = all(domain == self.domains[0] for domain in self.domains) and not _is_points(self.domains[0])
         self.counts = tuple(len(d) if _is_points(d) else prod(d) for d in self.domains)
         self.points = sum(self.counts)
@@ -153,6 +159,22 @@ class Maps:
         return f"Maps([{', '.join(f'{len(d)} points' if _is_points(d) else str(d) for d in self.domains)}])"
 
 
+MOST_CELLS = 2**31 - 1
+"""The most cells that the boxes of a layer's maps have together: what a 32-bit index can reach, on any device."""
+MOST_MAPS = 2**24
+"""The most maps of a layer; each takes memory for its description."""
+
+
+def _check_room(maps: int, box: Size) -> None:
+    """Raise `MapsError` where maps are too many or too large, before anything is allocated for them."""
+    if maps > MOST_MAPS:
+        raise MapsError(f"{maps} maps are too many: a layer has at most {MOST_MAPS}.")
+    if maps * prod(box) > MOST_CELLS:
+        raise MapsError(
+            f"{maps} maps in boxes of size {box} are {maps * prod(box)} cells a sample; at most {MOST_CELLS} fit."
+        )
+
+
 def _is_size(entry: Any) -> bool:
     return len(entry) > 0 and all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in entry)
 
@@ -177,12 +199,17 @@ def _coordinates(domain: Domain) -> Array:
 
 def _domain(entry: Any, i: int) -> Domain:
     """Check one entry; a list of points that fills a box in C order is that box."""
+    if not isinstance(entry, list | tuple | np.ndarray):
+        raise MapsError(f"map {i}: {entry!r} is neither a size such as (7, 8) nor a list of coordinates.")
     if len(entry) == 0 or _is_size(entry):
         size = tuple(int(n) for n in entry)
         if min(size, default=1) < 1:
             raise MapsError(f"map {i} has size {size}: every side must be at least 1.")
         return size
-    points = np.asarray([tuple(point) for point in entry])
+    try:
+        points = np.asarray([tuple(point) for point in entry])
+    except (TypeError, ValueError) as error:
+        raise MapsError(f"map {i}: {entry!r} is not a list of integer coordinates of equal length.") from error
     if points.ndim != 2 or points.dtype.kind not in "iu" or points.size == 0:
         raise MapsError(f"map {i}: {entry!r} is neither a size nor a list of integer coordinates of equal length.")
     if points.min() < 0:
