@@ -48,10 +48,15 @@ class Loss:
         if self.reduction not in REDUCTIONS:
             raise LossError(one_of("reduction", self.reduction, REDUCTIONS))
         if self.weights is not None:
-            values = np.asarray(self.weights, dtype=np.float64).ravel()
+            try:
+                values = np.asarray(self.weights)
+            except ValueError as error:
+                raise LossError(f"loss weights must be one number an output, got {self.weights!r}.") from error
+            if values.ndim != 1 or values.size == 0 or values.dtype.kind not in "fiu":
+                raise LossError(f"loss weights must be one number an output, got {self.weights!r}.")
             if not np.isfinite(values).all() or (values < 0).any():
                 raise LossError(f"loss weights must be finite and not negative, got {values.tolist()}.")
-            object.__setattr__(self, "weights", tuple(values.tolist()))
+            object.__setattr__(self, "weights", tuple(values.astype(np.float64).tolist()))
 
     def scale(self, samples: int, outputs: int) -> float:
         """The factor on the sum over samples and outputs."""
@@ -93,7 +98,7 @@ def get(loss: str | Loss, weights: Sequence[float] | None = None, reduction: str
         if weights is not None or reduction is not None:
             raise LossError("give weights and reduction inside the Loss, or with its name, not both.")
         return loss
-    return Loss(loss, None if weights is None else tuple(weights), reduction or "mean")
+    return Loss(loss, weights, "mean" if reduction is None else reduction)  # type: ignore[arg-type]  # Loss makes it a tuple
 
 
 def from_json(document: Any) -> Loss:
