@@ -7,6 +7,7 @@ import pytest
 
 from gcnn import Maps
 from gcnn.layers import (
+    LENET5_C3,
     Activation,
     Convolution,
     Dense,
@@ -128,6 +129,24 @@ def test_a_set_of_all_coordinates_in_any_order_gives_the_arrays_result_exactly(l
 )
 def test_gradients_over_three_images_of_differing_sizes_equal_the_complex_step(first, check_gradients):
     check_gradients([first, Dense(2)], Maps([(7, 8), (9, 6), (5, 5)]), samples=1)
+
+
+@pytest.mark.row("N5", "N16")
+@pytest.mark.equations("H60", "H87")
+def test_lenet_5_has_its_sixty_thousand_parameters(bind):
+    """LeCun et al. 1998: C1, S2, C3, S4, C5, F6."""
+    layers = [
+        Convolution(6, 5),
+        WeightedSubsampling(2),
+        Convolution(16, 5, table=LENET5_C3),
+        WeightedSubsampling(2),
+        Convolution(120, 5),
+        Dense(84),
+    ]
+    stages = bind(layers, (1, 32, 32)).network.stages
+    counts = [stage.parameters.stop - stage.parameters.start for stage in stages]
+    assert counts == [156, 12, 1516, 32, 48120, 10164]
+    assert sum(counts) == 60000
 
 
 @pytest.mark.row("N6")
