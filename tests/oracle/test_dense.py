@@ -64,7 +64,24 @@ def test_an_exact_solution_of_xor_has_no_loss_and_no_gradient(bind):
 
 @pytest.mark.row("N7")
 @pytest.mark.equations(
-    "H14", "H15", "H16", "H33", "H34", "H35", "H36", "H37", "H38", "H39", "HT4", "D24", "D26", "D27", "D28", "D29"
+    "H14",
+    "H15",
+    "H16",
+    "H33",
+    "H34",
+    "H35",
+    "H36",
+    "H37",
+    "H38",
+    "H39",
+    "HT4",
+    "D17",
+    "D18",
+    "D24",
+    "D26",
+    "D27",
+    "D28",
+    "D29",
 )
 def test_two_layers_agree_with_the_equations_written_as_loops_over_units(bind, relative_error):
     rng = np.random.default_rng(1)

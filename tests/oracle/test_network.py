@@ -41,7 +41,8 @@ INPUTS = [(2, 7, 8), (1, 9, 6), (2, 11), (1, 5, 6, 5), Maps([(7, 8), (9, 6)])]
 
 
 @pytest.mark.row("N1", "N3", "N4", "N21")
-@pytest.mark.equations("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H10", "H43", "H57", "H83")
+@pytest.mark.equations("H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H9", "H10", "H11", "H12", "HT1")
+@pytest.mark.equations("H42", "H43", "H44", "H45", "H56", "H57", "H58", "H59", "H82", "H83", "H84", "H85")
 @pytest.mark.parametrize("seed", range(24))
 def test_gradients_of_a_random_mix_of_three_layers_equal_the_complex_step(seed, check_gradients):
     rng = np.random.default_rng(seed)

@@ -63,7 +63,7 @@ def test_at_its_centre_a_unit_is_one_and_no_gradient_passes(power, bind):
 
 
 @pytest.mark.row("N1", "N19")
-@pytest.mark.equations("H50", "H51", "H52", "H53", "H54")
+@pytest.mark.equations("H46", "H47", "H48", "H49", "H50", "H51", "H52", "H53", "H54")
 @pytest.mark.parametrize("beta", ["log", "plain"])
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("inputs", [3, (2, 2, 2), Maps([(2, 1), (1, 3)])])

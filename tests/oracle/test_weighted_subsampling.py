@@ -44,7 +44,7 @@ def test_the_worked_example_sums_complete_windows_and_drops_the_remainder(bind):
 
 
 @pytest.mark.row("N15", "N16", "N2", "N3", "N4", "N5")
-@pytest.mark.equations("H86", "H87", "H88", "H91", "H92", "H93", "H94", "H95", "H96", "H97", "HT6")
+@pytest.mark.equations("H86", "H87", "H88", "H89", "H90", "H91", "H92", "H93", "H94", "H95", "H96", "H97", "HT6")
 @every_case
 def test_forward_and_backward_are_the_published_window_sums(layer, inputs, bind, keys):
     model = bind([layer], inputs)
