@@ -60,8 +60,9 @@ class Maps:
             maps, *size = (int(n) for n in description)
             if maps < 1:
                 raise MapsError(f"Maps({tuple(description)}): there must be at least one map, got {maps}.")
-            _check_room(maps, _domain(size, 0))
-            self.domains = (_domain(size, 0),) * maps
+            domain = _domain(size, 0)
+            _check_room(maps, _extent(domain))
+            self.domains = (domain,) * maps
         else:
             self.domains = tuple(_domain(entry, i) for i, entry in enumerate(description))
         if not self.domains:

@@ -194,7 +194,7 @@ def load(
             metadata = file.metadata() or {}
             if metadata.get("format") != MODEL_FORMAT:
                 raise FormatError(f"{path}: a safetensors file, but not a gcnn model.")
-            if metadata.get("version") not in map(str, range(1, MODEL_VERSION + 1)):
+            if metadata.get("version") not in [str(version) for version in range(1, MODEL_VERSION + 1)]:
                 raise FormatError(
                     f"{path}: model format version {metadata.get('version')!r}; this gcnn reads 1 to {MODEL_VERSION}. "
                     "Upgrade gcnn to load a later one."
@@ -278,7 +278,7 @@ def _numbers(value: Any, name: str) -> Array:
         raise DataError(
             f"{name} has dtype {value.dtype}; expected real numbers. Convert it first: {name}.astype(float)."
         )
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def _finite(value: Array, name: str, dtype: str) -> Array:
