@@ -81,12 +81,13 @@ def test_gradients_of_a_users_radial_function_equal_the_complex_step(power, inve
 @pytest.mark.row("N19")
 @pytest.mark.equations("H47", "H48", "H54")
 def test_distances_survive_data_far_from_the_origin(bind):
-    """Expanding ‖y - c‖² into ‖y‖² + ‖c‖² - 2 y·c would leave -1e-7 here, and NaN under the root."""
+    """Expanding ‖y - c‖² into ‖y‖² + ‖c‖² - 2 y·c is off by 1e-7 here, and can be negative."""
     far = 1e4 + np.array([0.1, 0.2, 0.3])
     model = bind([RadialBasis(1)], 3, [*far, 0])
     assert model.forward(far[None])[0, 0] == 1
-    moved = model.forward(far[None] + [[0.5, 0, 0]])[0, 0]
-    assert moved == pytest.approx(np.exp(-0.5), rel=1e-11)  # 0.5 is rounded to 1e4 · 2⁻⁵³ on the way
+    shift = np.array([0.3, -0.1, 0.7])
+    moved = model.forward((far + shift)[None])[0, 0]
+    assert moved == pytest.approx(np.exp(-np.sqrt(0.59)), rel=1e-11)  # far + shift is rounded by about 1e-12
 
 
 CONNECTIONS = np.array([[1, 0, 1, 1], [0, 1, 0, 1]], dtype=bool)
