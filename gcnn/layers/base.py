@@ -144,8 +144,17 @@ def whole_number(layer: str, name: str, value: Any, least: int = 1) -> int:
 def whole_numbers(layer: str, name: str, value: Any, least: int = 1) -> int | Size:
     """Check a size such as `window`: one integer for all axes, or one an axis."""
     if isinstance(value, list | tuple):
+        if not value:
+            raise LayerError(f"{layer}: {name} is empty; give one integer for all axes, or one an axis.")
         return tuple(whole_number(layer, name, n, least) for n in value)
     return whole_number(layer, name, value, least)
+
+
+def truth(layer: str, name: str, value: Any) -> bool:
+    """Check a switch such as `bias`: True or False, and nothing that merely counts as one of them."""
+    if not isinstance(value, bool | np.bool_):
+        raise LayerError(f"{layer}: {name} must be True or False, got {value!r}.")
+    return bool(value)
 
 
 def per_axis(layer: str, name: str, value: int | Size, dimensions: int) -> Size:

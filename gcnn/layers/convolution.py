@@ -16,7 +16,7 @@ import numpy as np
 
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
-from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, whole_number, whole_numbers
+from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, truth, whole_number, whole_numbers
 from gcnn.layers.initial import glorot_uniform
 from gcnn.layers.windows import Sources, window_maps
 from gcnn.maps import Array, Maps, Size
@@ -65,6 +65,7 @@ class Convolution(Layer):
         object.__setattr__(self, "stride", whole_numbers(name, "stride", self.stride))
         object.__setattr__(self, "padding", whole_numbers(name, "padding", self.padding, least=0))
         object.__setattr__(self, "table", tables.checked(name, self.table, self.maps))
+        object.__setattr__(self, "shared", truth(name, "shared", self.shared))
         if self.remainder not in ("floor", "error"):
             raise LayerError(f'{name}: remainder must be "floor" or "error", got {self.remainder!r}.')
         if self.shared and self._mixed:
@@ -174,5 +175,5 @@ class Convolution(Layer):
 def _kernel(kernel: Any) -> int | Size | tuple[Size, ...]:
     """One integer, one an axis, or (nested) one size a connection."""
     if isinstance(kernel, list | tuple) and kernel and all(isinstance(size, list | tuple) for size in kernel):
-        return tuple(tuple(whole_number("Convolution", "kernel", n) for n in size) for size in kernel)
+        return tuple(whole_numbers("Convolution", "kernel", size) for size in kernel)  # type: ignore[misc]  # tuples in, tuples out
     return whole_numbers("Convolution", "kernel", kernel)

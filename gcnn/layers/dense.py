@@ -13,7 +13,7 @@ import numpy as np
 
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
-from gcnn.layers.base import Layer, Parameter, register_layer, whole_number
+from gcnn.layers.base import Layer, Parameter, register_layer, truth, whole_number
 from gcnn.layers.initial import glorot_uniform
 from gcnn.maps import Array, Maps
 
@@ -43,6 +43,7 @@ class Dense(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", whole_number("Dense", "units", self.units))
         object.__setattr__(self, "table", tables.checked("Dense", self.table, self.units))
+        object.__setattr__(self, "bias", truth("Dense", "bias", self.bias))
         self.check_activation()
 
     def output_maps(self, inputs: Maps) -> Maps:

@@ -72,7 +72,7 @@ class FeatureMap(Layer):
     degree: int = 2
 
     def __post_init__(self) -> None:
-        if self.features not in _FEATURES:
+        if self.features not in list(_FEATURES):
             raise LayerError(f"FeatureMap: {one_of('feature map', self.features, _FEATURES)}")
         object.__setattr__(self, "degree", whole_number("FeatureMap", "degree", self.degree))
 

@@ -75,11 +75,11 @@ class RadialBasis(Layer):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", whole_number("RadialBasis", "units", self.units))
-        if self.power not in (1, 2):
+        if isinstance(self.power, bool) or not isinstance(self.power, int) or self.power not in (1, 2):
             raise LayerError(f"RadialBasis: power must be 1 or 2, got {self.power!r}.")
         if self.beta not in ("log", "plain"):
             raise LayerError(f'RadialBasis: beta must be "log" or "plain", got {self.beta!r}.')
-        if self.rho is not None and self.rho not in _RADIAL_FUNCTIONS:
+        if self.rho is not None and self.rho not in list(_RADIAL_FUNCTIONS):
             raise LayerError(f"RadialBasis: {one_of('radial function', self.rho, _RADIAL_FUNCTIONS)}")
 
     def output_maps(self, inputs: Maps) -> Maps:
