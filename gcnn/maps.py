@@ -169,11 +169,9 @@ MOST_MAPS = 2**24
 def _check_room(maps: int, box: Size) -> None:
     """Raise `MapsError` where maps are too many or too large, before anything is allocated for them."""
     if maps > MOST_MAPS:
-        raise MapsError(f"{maps} maps are too many: a layer has at most {MOST_MAPS}.")
+        raise MapsError(f"a layer has at most {MOST_MAPS} maps (a dense layer: units), these are more.")
     if maps * prod(box) > MOST_CELLS:
-        raise MapsError(
-            f"{maps} maps in boxes of size {box} are {maps * prod(box)} cells a sample; at most {MOST_CELLS} fit."
-        )
+        raise MapsError(f"the boxes of a layer's maps have at most {MOST_CELLS} cells together, these have more.")
 
 
 def _is_size(entry: Any) -> bool:

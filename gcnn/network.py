@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gcnn import activations, losses
-from gcnn.errors import FormatError, GcnnError, LayerError, NetworkError
+from gcnn.errors import FormatError, GcnnError, LayerError, MapsError, NetworkError
 from gcnn.layers import Layer, layer_from_json
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
@@ -80,7 +80,7 @@ class Network:
             try:
                 outputs = layer.output_maps(inputs)
                 end = offset + layer.parameter_count(inputs)
-            except LayerError as error:
+            except (LayerError, MapsError) as error:
                 raise NetworkError(f"layer {number}: {error}") from error
             stages.append(Stage(layer, inputs, outputs, slice(offset, end)))
             inputs, offset = outputs, end

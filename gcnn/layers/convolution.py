@@ -116,7 +116,9 @@ class Convolution(Layer):
 
     def kernel_mask(self, inputs: Maps) -> Array:
         """(maps, input maps, *kernel box) booleans, True where a tap exists; (maps, *kernel box) where shared."""
-        mask = np.zeros((self.maps, inputs.count, *self.kernel_box(inputs)), dtype=bool)
+        box = self.kernel_box(inputs)
+        tables.check_room(str(self), self.maps, inputs.count * prod(box))
+        mask = np.zeros((self.maps, inputs.count, *box), dtype=bool)
         for i, j, size in self.taps(inputs):
             mask[(i, j, *(slice(n) for n in size))] = True
         return mask.any(axis=1) if self.shared else mask
@@ -126,8 +128,9 @@ class Convolution(Layer):
             raise LayerError(
                 f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers."
             )
+        taps = self.taps(inputs)
         sources: list[Sources] = [[] for _ in range(self.maps)]
-        for i, j, size in self.taps(inputs):
+        for i, j, size in taps:
             sources[i] = [*sources[i], (j, size)]
         if self.output is not None:
             if self.output.dimensions != inputs.dimensions:

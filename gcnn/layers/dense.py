@@ -57,6 +57,7 @@ class Dense(Layer):
                 f"{self}: the connection table has {len(self.table[0])} columns; it needs one an input map ({inputs.count}) "
                 f"or one an input ({inputs.points})."
             )
+        tables.check_room(str(self), self.units, inputs.points)
         if self.table is not None and len(self.table[0]) == inputs.count:
             return np.asarray(self.table, dtype=bool)[:, inputs.owner]
         return tables.as_array(str(self), self.table, self.units, inputs.points)

@@ -15,6 +15,9 @@ from gcnn.maps import Array
 
 Table = tuple[tuple[bool, ...], ...]
 
+MOST_WEIGHTS = 2**31 - 1
+"""The most weights of a layer, counting those that a table leaves out: what a 32-bit index can reach, on any device."""
+
 
 def checked(layer: str, table: Any, outputs: int | None = None) -> Table | None:
     """Normalise any array-like table to tuples of booleans; None stays None."""
@@ -35,8 +38,15 @@ def checked(layer: str, table: Any, outputs: int | None = None) -> Table | None:
     return tuple(tuple(bool(entry) for entry in row) for row in array.tolist())
 
 
+def check_room(layer: str, outputs: int, inputs: int) -> None:
+    """Raise `LayerError` where every output connected to every input would be more than `MOST_WEIGHTS`."""
+    if outputs * inputs > MOST_WEIGHTS:
+        raise LayerError(f"{layer}: more than {MOST_WEIGHTS} weights between its inputs and outputs. Use smaller maps.")
+
+
 def as_array(layer: str, table: Table | None, outputs: int, inputs: int) -> Array:
     """The table as an (outputs, inputs) boolean array, all True where it is None."""
+    check_room(layer, outputs, inputs)
     if table is None:
         return np.ones((outputs, inputs), dtype=bool)
     if len(table[0]) != inputs:

@@ -52,6 +52,7 @@ class WeightedSubsampling(Layer):
     def connections(self, inputs: Maps) -> Array:
         """(maps, input maps) booleans: the table."""
         if self.table is None:
+            tables.check_room(str(self), inputs.count, inputs.count)
             return np.eye(inputs.count, dtype=bool)
         return tables.as_array(str(self), self.table, len(self.table), inputs.count)
 
