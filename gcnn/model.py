@@ -16,7 +16,7 @@ from gcnn.backend import Plan, Program, UpdateRule, select
 from gcnn.errors import DataError, FormatError
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array, Maps
-from gcnn.network import Network
+from gcnn.network import Network, checked_seed
 
 MODEL_FORMAT = "gcnn-model"
 MODEL_VERSION = 1
@@ -99,7 +99,7 @@ class Model:
     def initialize_from(self, x: Array, seed: int | None = None) -> None:
         """Place the centres of radial basis layers on random samples of their own inputs, with widths to match (B-23)."""
         x = self.check_inputs(x)
-        rng = np.random.default_rng(self.network.seed if seed is None else seed)
+        rng = np.random.default_rng(self.network.seed if seed is None else checked_seed(seed))
         theta = self.theta
         for number, (layer, _, _, part) in enumerate(self.network.stages):
             if isinstance(layer, RadialBasis):

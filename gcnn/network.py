@@ -55,12 +55,12 @@ class Network:
         weights: Sequence[float] | None = None,
         reduction: str | None = None,
     ) -> None:
+        if not isinstance(layers, list | tuple):
+            raise NetworkError(f"layers must be a list of layers such as [layers.Dense(10)], got {layers!r}.")
         self.layers = tuple(layers)
-        self.inputs = Maps((input_shape,) if isinstance(input_shape, int) else input_shape)
+        self.inputs = Maps((int(input_shape),) if _is_integer(input_shape) else input_shape)  # type: ignore[arg-type]
         self.loss = losses.get(loss, weights, reduction)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise NetworkError(f"seed must be an integer of at least 0, got {seed!r}.")
-        self.seed = seed
+        self.seed = checked_seed(seed)
         if not self.layers:
             raise NetworkError("a network needs at least one layer.")
         self.stages = self._stages()
@@ -88,7 +88,7 @@ class Network:
 
     def initial_parameters(self, seed: int | None = None) -> Array:
         """(parameter_count,) float64: the seeded start (equations.md, B-22 and B-24)."""
-        rng = np.random.default_rng(self.seed if seed is None else seed)
+        rng = np.random.default_rng(self.seed if seed is None else checked_seed(seed))
         return np.concatenate([np.zeros(0), *(stage.layer.initialize(stage.inputs, rng) for stage in self.stages)])
 
     def decay_mask(self) -> Array:
@@ -201,6 +201,17 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(str, self.layers))}], {self.inputs}, loss={self.loss.name!r})"
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed of a random generator as an int; raises `NetworkError` where it is none."""
+    if not _is_integer(seed) or seed < 0:
+        raise NetworkError(f"seed must be an integer of at least 0, got {seed!r}.")
+    return int(seed)
 
 
 def _shape(maps: Maps) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from gcnn.errors import DataError, NetworkError
 from gcnn.maps import Array
 from gcnn.model import Model
+from gcnn.network import checked_seed
 from gcnn.optimizers import Adam, Optimizer
 
 
@@ -97,7 +98,7 @@ def train(
     x, t = model.check_pair(*data)
     held_back = None if validation is None else model.check_pair(*validation)
     step = training_step(model, optimizer or Adam())
-    rng = np.random.default_rng(model.network.seed if seed is None else seed)
+    rng = np.random.default_rng(model.network.seed if seed is None else checked_seed(seed))
     history = History()
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(x))
