@@ -1,0 +1,7 @@
+"""Data sets that come with gcnn, and how to hold samples back from training."""
+
+from gcnn.data.dataset import DATASETS, Dataset
+from gcnn.data.digits import load_digits
+from gcnn.data.splitting import split
+
+__all__ = ["DATASETS", "Dataset", "load_digits", "split"]
