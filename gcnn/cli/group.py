@@ -1,0 +1,67 @@
+"""The group `gcnn`: its commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import click
+
+import gcnn
+from gcnn.cli.conformance import conformance
+from gcnn.cli.devices import devices
+from gcnn.cli.options import debugging
+from gcnn.cli.summary import summary
+from gcnn.cli.train import train
+from gcnn.errors import GcnnError
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class Commands(click.Group):
+    """A group whose commands end in one line on standard error and an exit status, and never in a bare traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click's own, which it shows itself
+        except KeyboardInterrupt:
+            click.echo("Interrupted: nothing more was done.", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001  # the last stop before the user: everything becomes a message
+            if debugging(ctx):
+                click.echo(traceback.format_exc(), err=True, nl=False)
+            click.echo(f"Error: {_message(error)}", err=True)
+            # Errors that say "your value is wrong" are ValueErrors too (gcnn.errors).
+            ctx.exit(WRONG_INPUT if isinstance(error, GcnnError) and isinstance(error, ValueError) else FAILED)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, GcnnError | FloatingPointError | OSError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}. --debug shows where."
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done; 1 a failure, such as a backend that does not work or a loss that is no longer finite; "
+    "2 wrong usage or input; 130 interrupted by Ctrl-C. 'gcnn conformance' has its own, see its --help.",
+)
+@click.version_option(gcnn.__version__, prog_name="gcnn")
+def main() -> None:
+    r"""Train, describe and check generalized convolutional neural networks.
+
+    \b
+    Start with:
+      gcnn train --data digits     train a network on handwritten digits
+      gcnn devices                 what it can run on, and why not on more
+      gcnn summary digits-conv     the layers of a network
+      gcnn conformance --help      check a backend against the equations
+    """
+
+
+for command in (train, devices, summary, conformance):
+    main.add_command(command)

@@ -1,0 +1,71 @@
+"""What the commands share: options checked against names, and networks found by name or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gcnn.errors import FormatError, NetworkError, one_of
+from gcnn.models import MODELS
+from gcnn.network import Network
+
+_DEBUG = "gcnn.debug"
+
+
+Callback = Callable[[click.Context, click.Parameter, Any], Any]
+
+
+def one_name_of(kind: str, choices: Callable[[], Iterable[str]]) -> Callback:
+    """An option's callback that takes only known names, and answers an unknown one with the nearest.
+
+    Args:
+        kind: what is named, as the message says it.
+        choices: gives the names; called when the option is read, and not before.
+    """
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        names = list(choices())
+        if value is not None and value not in names:
+            raise click.BadParameter(one_of(kind, value, names), ctx, param)
+        return value
+
+    return check
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[_DEBUG] = value
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_remember,
+    help="Show where an error came from.",
+)
+
+
+def debugging(ctx: click.Context) -> bool:
+    """Whether --debug was given to the command that runs in this context."""
+    return bool(ctx.meta.get(_DEBUG))
+
+
+def read_network(name: str) -> Network:
+    """A network from a JSON file that `Network.to_json` wrote.
+
+    Raises:
+        NetworkError: neither a known model nor a file. FormatError: the file does not hold a network.
+    """
+    path = Path(name)
+    if not path.is_file():
+        raise NetworkError(f"{one_of('model', name, MODELS)} Nor is there a file {name!r}.")
+    try:
+        return Network.from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a text file ({error}).") from error
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
