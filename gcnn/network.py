@@ -160,14 +160,18 @@ class Network:
             FormatError: not JSON, not a gcnn network, written by a later version, or with unknown or missing fields.
         """
         try:
-            document = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+            document = json.loads(text, object_pairs_hook=_unique_keys)
+        except FormatError:
+            raise
+        except (TypeError, ValueError, RecursionError) as error:  # ValueError: also bad UTF-8 and endless digits
             raise FormatError(f"not a JSON document: {error}.") from error
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise FormatError(f'not a gcnn network: expected an object with "format": "{FORMAT}".')
         version = document.get("version")
         if isinstance(version, bool) or not isinstance(version, int):
             raise FormatError(f'"version" must be an integer, got {version!r}.')
+        if version < 1:
+            raise FormatError(f'"version" must be at least 1, got {version}.')
         if version > VERSION:
             raise FormatError(
                 f"the network was saved in format version {version}; this gcnn reads up to {VERSION}. Upgrade gcnn to load it."
@@ -186,7 +190,7 @@ class Network:
                 losses.from_json(document["loss"]),
                 document["seed"],
             )
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, RecursionError) as error:
             raise FormatError(f"a field has the wrong type: {error}.") from error
         except FormatError:
             raise
@@ -201,6 +205,15 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(str, self.layers))}], {self.inputs}, loss={self.loss.name!r})"
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a document; a key given twice is refused, since nobody knows which value was meant."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise FormatError(f"the field {next(key for key in keys if keys.count(key) > 1)!r} is given twice.")
+    return document
 
 
 def _is_integer(value: Any) -> bool:
