@@ -123,6 +123,23 @@ def test_a_strided_convolution_is_a_convolution_and_vanilla_sub_sampling(size, s
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-13)
 
 
+PUBLISHED_C3 = """
+X...XXX..XXXX.XX
+XX...XXX..XXXX.X
+XXX...XXX..X.XXX
+.XXX..XXXX..X.XX
+..XXX..XXXX.XX.X
+...XXX..XXXX.XXX
+"""
+"""LeCun et al. 1998, Table I: a row an input map, a column an output map."""
+
+
+@pytest.mark.row("N5")
+def test_the_table_of_layer_c3_is_the_published_one():
+    marks = np.array([[mark == "X" for mark in row] for row in PUBLISHED_C3.split()])
+    np.testing.assert_array_equal(LENET5_C3, marks.T)
+
+
 @pytest.mark.row("N5")
 @pytest.mark.equations("H60", "H80")
 def test_layer_c3_of_lenet_5_has_sixty_kernels_and_1516_parameters():

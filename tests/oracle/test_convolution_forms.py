@@ -37,7 +37,7 @@ CASES = {
     "remainder dropped": (Convolution(1, 3, stride=2), (2, 6, 8)),
     "remainder forbidden": (Convolution(1, 3, stride=2, remainder="error"), (2, 5, 7)),
     "padding": (Convolution(2, 3, padding=1), (1, 4, 4)),
-    "padding per axis and stride": (Convolution(2, (3, 2), padding=(2, 1), stride=(2, 3)), (2, 5, 6)),
+    "padding per axis and stride": (Convolution(2, (3, 2), padding=(2, 1), stride=(2, 3)), (2, 6, 7)),
     "padding on mixed images": (Convolution(2, 3, padding=1), Maps([(3, 4), (4, 2)])),
     "coordinates": (Convolution(2, 2), Maps(SCATTERED)),
     "coordinates with stride": (Convolution(1, (2, 1), stride=2), Maps(SCATTERED)),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gcnn
-from gcnn.layers import Dense
+from gcnn.layers import Convolution, Dense, RadialBasis, WeightedSubsampling
 from gcnn.optimizers import Adam, GradientDescent, Momentum
 
 CURVATURE = np.array([1.0, 10.0])
@@ -126,3 +126,19 @@ def test_a_training_step_pulls_on_weights_only_and_reports_the_penalty(bind):
     step, x, t = gcnn.training_step(model, GradientDescent(0.1, l2=0.5)), np.zeros((1, 2)), np.array([[7.0]])
     assert step(x, t) == pytest.approx(0.5 * 0.5 * (2**2 + 4**2))
     np.testing.assert_allclose(model.theta, [2 * 0.95, -4 * 0.95, 7], rtol=1e-15)
+
+
+@pytest.mark.row("L6")
+@pytest.mark.parametrize(
+    ("layer", "decaying", "free"),
+    [
+        (Dense(2), 2 * 16, 2),
+        (Convolution(2, 3), 2 * 9, 2),
+        (WeightedSubsampling(2), 1, 1),
+        (RadialBasis(2), 2 * 16, 2),
+    ],
+    ids=str,
+)
+def test_by_default_the_penalty_pulls_on_weights_but_not_on_biases_or_widths(layer, decaying, free, bind):
+    mask = bind([layer], (1, 4, 4)).network.decay_mask()
+    assert mask.tolist() == [True] * decaying + [False] * free
