@@ -150,3 +150,7 @@ def test_the_page_about_backends_lists_every_feature_that_the_oracle_claims():
 def test_the_example_passes_conformance_for_everything_that_it_claims(installed_example, run_python):
     done = run_python("-m", "gcnn.conformance", "--backend", "plain", path=installed_example)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    summary = done.stdout.replace("\n", " ")
+    assert "plain conforms" in summary
+    assert " 0 failed" in summary
+    assert " 0 passed" not in summary
