@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import platform
+import sys
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
@@ -52,9 +52,15 @@ def worst_by_group(results: list[Result]) -> list[Result]:
 
 
 def sources_hash(backend: object) -> str:
-    """SHA-256 over the files of the package that the backend's class comes from, names and contents, in order."""
-    file = Path(inspect.getfile(type(backend)))
-    files = sorted(p for p in file.parent.rglob("*") if p.suffix in {".py", ".cl", ".cu", ".h"}) if file.stem != "__main__" else [file]
+    """SHA-256 over the files of the package that the backend's class comes from, names and contents, in order.
+
+    A module outside any package is its one file; a class typed at a prompt has no file and hashes as empty.
+    """
+    module = sys.modules[type(backend).__module__]
+    file = Path(module.__file__) if getattr(module, "__file__", None) else None
+    files = [file] if file else []
+    if file and module.__package__:
+        files = sorted(p for p in file.parent.rglob("*") if p.suffix in {".py", ".cl", ".cu", ".h"})
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -9,7 +9,7 @@ import numpy as np
 from gcnn.backend import Plan, Program
 from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.case import Arrays, Case
-from gcnn.conformance.checks.finding import Finding, compare
+from gcnn.conformance.checks.finding import Finding, compare, exactly
 from gcnn.conformance.subject import Subject
 from gcnn.network import Stage
 
@@ -49,10 +49,12 @@ def loss_and_gradient(subject: Subject, case: Case, program: Program, arrays: Ar
 
 
 def sample_gradients(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
-    """Row s is the gradient of sample s alone."""
+    """Row s is the gradient of sample s alone: the first row, and the last."""
     with subject.plan(program, arrays.theta, case.batch) as plan:
         rows = plan.sample_gradients(subject.cast(arrays.x), subject.cast(arrays.v))
-    for s in range(case.batch):
+    shape = (case.batch, program.parameter_count)
+    yield exactly("sample gradients", rows.shape == shape, f"shape {rows.shape}, expected {shape}")
+    for s in sorted({0, case.batch - 1}):
         expected = evaluate(program, arrays.theta, arrays.x[s : s + 1], subject.dtype, v=arrays.v[s : s + 1])
         yield compare(f"sample gradient {s}", rows[s], expected.gradient, expected.gradient_allowed)
 

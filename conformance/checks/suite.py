@@ -14,6 +14,9 @@ from gcnn.layers import Convolution, Dense, Flatten, VanillaSubsampling, Weighte
 Check = Callable[[Subject, Case, Program, Arrays], Iterator[Finding]]
 LINEAR = (Convolution, Dense, Flatten, VanillaSubsampling, WeightedSubsampling)
 
+FEW = 8
+"""Samples that are also run one by one."""
+
 
 def checks_for(case: Case, subject: Subject) -> list[Check]:
     """The checks of a case, the telling ones first."""
@@ -31,7 +34,7 @@ def checks_for(case: Case, subject: Subject) -> list[Check]:
         checks.append(mathematics.differences)
     if len(case.layers) == 1 and isinstance(case.layers[0], LINEAR) and case.layers[0].activation == "identity" and finite:
         checks.append(mathematics.adjoint)
-    if finite:
+    if finite and case.batch <= FEW:
         checks.append(mathematics.additivity)
     if "sample_gradients" in subject.backend.capabilities.features and finite:
         checks.append(oracle.sample_gradients)

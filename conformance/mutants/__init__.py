@@ -1,0 +1,11 @@
+"""Backends that are wrong on purpose, one mistake each. The suite is worth what it catches of these.
+
+They are the NumPy oracle with one method changed; `MUTANTS` lists them, docs/conformance.md which case caught which.
+"""
+
+from gcnn.conformance.mutants import layers, losses, plans
+from gcnn.conformance.mutants.mutant import Mutant
+
+MUTANTS: tuple[Mutant, ...] = (*layers.MUTANTS, *losses.MUTANTS, *plans.MUTANTS)
+
+__all__ = ["MUTANTS", "Mutant"]
