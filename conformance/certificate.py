@@ -57,7 +57,8 @@ def sources_hash(backend: object) -> str:
     A module outside any package is its one file; a class typed at a prompt has no file and hashes as empty.
     """
     module = sys.modules[type(backend).__module__]
-    file = Path(module.__file__) if getattr(module, "__file__", None) else None
+    name = getattr(module, "__file__", None)
+    file = Path(name) if name else None
     files = [file] if file else []
     if file and module.__package__:
         files = sorted(p for p in file.parent.rglob("*") if p.suffix in {".py", ".cl", ".cu", ".h"})
