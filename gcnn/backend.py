@@ -342,7 +342,7 @@ def get_backend(name: str) -> Backend:
     module, _, attribute = targets[name].partition(":")
     try:
         backend = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # importing may touch a driver, which may fail in any way
         raise BackendUnavailable(
             f"backend {name!r} ({targets[name]}) does not load: {error}. Reinstall the package it comes from."
         ) from error
