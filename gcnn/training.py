@@ -88,7 +88,7 @@ def train(
         validation: held-back data, evaluated after every epoch.
         callbacks: called after every epoch; one that returns True ends the training.
         seed: of the order; None takes the network's.
-        progress: wraps the batches of an epoch, `progress(batches, count)`, for a progress bar.
+        progress: wraps the batches of an epoch, `progress(batches, epoch)`, for a progress bar.
 
     Raises:
         DataError: data of the wrong shape, dtype or values. FloatingPointError: the loss is no longer finite.
