@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,18 +235,16 @@ def one_hot(labels: Array, classes: int) -> Array:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old or the new content, never a part: temporary file, fsync, rename."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        reason = f"{error.strerror}; {path.parent} must be a folder that you may write to"
-        raise OSError(error.errno, reason, str(path)) from error
+        # Not by `tempfile`, whose files only their owner may read.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
         raise
 
 
