@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -127,6 +128,16 @@ def test_a_device_that_is_not_there_is_a_failure(gcnn):
     result = gcnn("train", "--backend", "numpy", "--device", "no-such-device")
     assert result.exit_code == 1
     assert "no device matching 'no-such-device'" in result.stderr
+
+
+def test_a_backend_that_fails_in_any_way_while_it_loads_is_a_failure_with_the_reason(gcnn, folder, monkeypatch):
+    (folder / "gcnn_damaged_driver.py").write_text("raise OSError('libdriver.so: wrong architecture')")
+    monkeypatch.syspath_prepend(str(folder))
+    point = EntryPoint("damaged", "gcnn_damaged_driver:BACKEND", "gcnn.backends")
+    monkeypatch.setattr("gcnn.backend.entry_points", lambda group: [point])
+    result = gcnn("train", "--backend", "damaged")
+    assert result.exit_code == 1
+    assert "does not load: libdriver.so: wrong architecture" in result.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_a_failure_before_any_training(gcnn, small):

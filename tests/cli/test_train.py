@@ -27,6 +27,12 @@ def test_training_leaves_a_model_that_loads_and_repeats_its_test_accuracy(gcnn, 
     assert [len(history[name]) for name in ("loss", "validation_loss", "validation_accuracy")] == [1, 1, 1]
 
 
+def test_results_may_be_read_by_whom_the_umask_lets_read(gcnn, small, folder):
+    assert gcnn("train", "--model", str(small), "--epochs", "1").exit_code == 0
+    modes = {path.stat().st_mode for path in (folder / "runs/digits").iterdir()}
+    assert modes == {small.stat().st_mode}
+
+
 def test_what_was_taken_the_layers_and_every_epoch_are_shown(gcnn, small):
     result = gcnn("train", "--model", str(small), "--epochs", "2", "--backend", "numpy")
     assert "backend numpy, device 0" in result.stdout
