@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gcnn.errors import DataError, NetworkError
+from gcnn.errors import DataError, NetworkError, OptimizerError
 from gcnn.maps import Array
 from gcnn.model import Model
 from gcnn.network import checked_seed
@@ -24,6 +24,8 @@ class TrainingStep:
     """
 
     def __init__(self, model: Model, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise OptimizerError(f"expected an optimizer such as gcnn.optimizers.Adam(), got {optimizer!r}.")
         self.model, self.optimizer = model, optimizer
         self._plan = model.plan_with(optimizer.rule(model.network.decay_mask()))
 
@@ -95,9 +97,9 @@ def train(
     """
     if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
         raise DataError(f"epochs must be an integer of at least 1, got {epochs!r}.")
-    x, t = model.check_pair(*data)
-    held_back = None if validation is None else model.check_pair(*validation)
-    step = training_step(model, optimizer or Adam())
+    x, t = model.check_pair(*_pair(data, "data"))
+    held_back = None if validation is None else model.check_pair(*_pair(validation, "validation"))
+    step = training_step(model, Adam() if optimizer is None else optimizer)
     rng = np.random.default_rng(model.network.seed if seed is None else checked_seed(seed))
     history = History()
     for epoch in range(1, epochs + 1):
@@ -119,6 +121,12 @@ def train(
     return history
 
 
+def _pair(data: Any, name: str) -> Data:
+    if not isinstance(data, list | tuple) or len(data) != 2:
+        raise DataError(f"{name} must be a pair (inputs, targets), got {type(data).__name__}.")
+    return data[0], data[1]
+
+
 def classifies(model: Model) -> bool:
     """Whether the network's loss says that its outputs are classes."""
     return model.network.loss.name in ("cross_entropy", "binary_cross_entropy")
@@ -126,6 +134,7 @@ def classifies(model: Model) -> bool:
 
 def accuracy(model: Model, x: Array, t: Array) -> float:
     """The fraction of samples whose class is predicted; targets as labels, one-hot rows, or 0 and 1."""
-    rows = model.check_targets(t).reshape(len(t), -1)
+    x, t = model.check_pair(x, t)
+    rows = t.reshape(len(t), -1)
     labels = (rows[:, 0] >= 0.5).astype(np.intp) if rows.shape[1] == 1 else rows.argmax(axis=1)
     return float((model.predict(x) == labels).mean())
