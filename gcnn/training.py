@@ -26,6 +26,7 @@ class TrainingStep:
     def __init__(self, model: Model, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise OptimizerError(f"expected an optimizer such as gcnn.optimizers.Adam(), got {optimizer!r}.")
+        optimizer.check_length(model.network.parameter_count)
         self.model, self.optimizer = model, optimizer
         self._plan = model.plan_with(optimizer.rule(model.network.decay_mask()))
 

@@ -36,8 +36,8 @@ class Optimizer(ABC):
 
     def __init__(self, l2: float = 0.0, l2_centre: Array | None = None, l2_mask: Array | None = None) -> None:
         self.l2 = self.check("l2", l2, 0)
-        self.l2_centre = None if l2_centre is None else np.asarray(l2_centre, dtype=np.float64)
-        self.l2_mask = None if l2_mask is None else np.asarray(l2_mask)
+        self.l2_centre = None if l2_centre is None else self._vector("l2_centre", l2_centre)
+        self.l2_mask = None if l2_mask is None else self._vector("l2_mask", l2_mask)
         self._state: dict[str, Array] = {}
         self._count = 0
 
@@ -66,6 +66,7 @@ class Optimizer(ABC):
         """
         if theta.shape != gradient.shape or theta.ndim != 1:
             raise OptimizerError(f"θ {theta.shape} and gradient {gradient.shape} must be vectors of one length.")
+        self.check_length(theta.size)
         theta = np.array(theta, dtype=np.result_type(theta, np.float32))
         if not self._state:
             self._state = {name: np.zeros_like(theta) for name in self.slots}
@@ -74,6 +75,27 @@ class Optimizer(ABC):
         self._count += 1
         apply_rule(self.rule(), theta, gradient, self._state, self._count)
         return theta
+
+    def check_length(self, parameters: int) -> None:
+        """Raise `OptimizerError` where the penalty's centre or mask does not have one entry a parameter."""
+        for name in ("l2_centre", "l2_mask"):
+            vector = getattr(self, name)
+            if vector is not None and vector.shape != (parameters,):
+                raise OptimizerError(
+                    f"{type(self).__name__}: {name} has {vector.size} entries for {parameters} parameters."
+                )
+
+    def _vector(self, name: str, value: Any) -> Array:
+        try:
+            vector = np.asarray(value)
+        except ValueError as error:
+            raise OptimizerError(f"{type(self).__name__}: {name} is not a vector: {error}.") from error
+        if vector.ndim != 1 or vector.dtype.kind not in "fiub" or not np.isfinite(vector).all():
+            raise OptimizerError(
+                f"{type(self).__name__}: {name} must be a vector of finite numbers, one a parameter; "
+                f"got shape {vector.shape}, dtype {vector.dtype}."
+            )
+        return vector if vector.dtype.kind == "b" else vector.astype(np.float64)
 
     def check(self, name: str, value: Any, low: float, high: float = float("inf"), open_low: bool = False) -> float:
         """A finite hyper-parameter in [low, high), or (low, high)."""
