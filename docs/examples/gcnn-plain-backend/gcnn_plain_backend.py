@@ -3,7 +3,6 @@
 Its "device" is memory behind a door: a `Buffer` refuses to become an array, so `upload` and `download` are the only
 ways in and out, as on a graphics card. docs/backends.md of gcnn explains what each class is for.
 """
-# ruff: noqa: D102  # the protocol documents its methods: gcnn/backend.py
 
 from __future__ import annotations
 
