@@ -31,9 +31,17 @@ def certificate(report: Report) -> dict[str, Any]:
         "versions": {"gcnn": gcnn.__version__, "numpy": np.__version__, "python": platform.python_version()},
         "platform": platform.platform(),
         "backend": report.backend.name,
-        "device": {"name": device.name, "kind": device.kind, "dtypes": list(device.dtypes), "details": dict(device.details)},
+        "device": {
+            "name": device.name,
+            "kind": device.kind,
+            "dtypes": list(device.dtypes),
+            "details": dict(device.details),
+        },
         "sources": sources_hash(report.backend),
-        "counts": {status: report.count(status) for status in ("passed", "declined", "expected failure", "unexpected pass", "failed")},
+        "counts": {
+            status: report.count(status)
+            for status in ("passed", "declined", "expected failure", "unexpected pass", "failed")
+        },
         "comparisons": sum(result.findings for result in report.results),
         "faults": report.faults,
         "worst": [_row(result) for result in worst_by_group(report.results)],
@@ -79,7 +87,8 @@ def page(document: dict[str, Any]) -> str:
         f"{counts['expected failure']} expected failures, {counts['unexpected pass']} unexpected passes, {counts['failed']} failed; "
         f"{document['comparisons']} comparisons.",
         "",
-        f"gcnn {document['versions']['gcnn']}, {details or 'no driver details'}, {document['platform']}; sources {document['sources'][:16]}.",
+        f"gcnn {document['versions']['gcnn']}, {details or 'no driver details'}, {document['platform']}; "
+        f"sources {document['sources'][:16]}.",
         "",
         "The worst error of each group, as a fraction of the allowance that its own rounding explains (1 would be the limit):",
         "",
@@ -87,12 +96,15 @@ def page(document: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {row['id'].split('/')[0]} | {row['dtype']} | {_fraction(row['fraction'])} | {row['id']} | {row['check']} |" for row in document["worst"]
+        f"| {row['id'].split('/')[0]} | {row['dtype']} | {_fraction(row['fraction'])} | {row['id']} | {row['check']} |"
+        for row in document["worst"]
     ]
     failing = [row for row in document["results"] if row["status"] not in ("passed", "declined")]
     if failing or document["faults"]:
         lines += ["", "## Not as it should be", ""]
-        lines += [f"- {row['id']} ({row['dtype']}): {row['status']}; {row['check']}: {row['detail']}" for row in failing]
+        lines += [
+            f"- {row['id']} ({row['dtype']}): {row['status']}; {row['check']}: {row['detail']}" for row in failing
+        ]
         lines += [f"- {fault}" for fault in document["faults"]]
     return "\n".join(lines) + "\n"
 

@@ -18,13 +18,23 @@ from gcnn.errors import BackendUnavailable, GcnnError
 PASSED, FAILED, USAGE, NOT_RUN = 0, 1, 2, 3
 
 
-@click.command("conformance", epilog="Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 not run (no such backend or device).")
+@click.command(
+    "conformance", epilog="Exit status: 0 conforms, 1 does not, 2 wrong usage, 3 not run (no such backend or device)."
+)
 @click.option("--backend", help="Backend under test; default: GCNN_BACKEND, then auto.")
 @click.option("--device", help="Index or glob over device names; default: GCNN_DEVICE, then the first.")
-@click.option("--dtype", "dtypes", multiple=True, type=click.Choice(DTYPES), help="May be repeated; default: all that the device has.")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(DTYPES),
+    help="May be repeated; default: all that the device has.",
+)
 @click.option("--level", "levels", multiple=True, type=click.Choice(LEVELS), help="May be repeated; default: all.")
 @click.option("--match", default="*", help="Glob over case ids, such as 'convolution/*'.")
-@click.option("--expected", type=click.Path(path_type=Path), help="TOML file of expected failures; default: the backend's own.")
+@click.option(
+    "--expected", type=click.Path(path_type=Path), help="TOML file of expected failures; default: the backend's own."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the certificate as JSON.")
 @click.option("--page", "page_path", type=click.Path(path_type=Path), help="Write the certificate as a Markdown page.")
 @click.option("--list", "list_only", is_flag=True, help="List the cases and stop.")
@@ -92,7 +102,11 @@ def _subject(backend: str | None, device: str | None):  # type: ignore[no-untype
 
 
 def _line(console: Console, result: Result) -> None:
-    console.print(f"{result.status:17} {result.fraction:8.3f}  {result.dtype}  {result.id}  {result.check}", highlight=False, markup=False)
+    console.print(
+        f"{result.status:17} {result.fraction:8.3f}  {result.dtype}  {result.id}  {result.check}",
+        highlight=False,
+        markup=False,
+    )
 
 
 def _summary(console: Console, report: Report) -> None:
@@ -101,13 +115,31 @@ def _summary(console: Console, report: Report) -> None:
         group = [r for r in report.results if r.id.split("/")[0] == worst.id.split("/")[0] and r.dtype == worst.dtype]
         declined, failed = (sum(r.status == s for r in group) for s in ("declined", "failed"))
         name = worst.id.split("/")
-        table.add_row(name[0], worst.dtype, str(len(group)), str(declined), str(failed), f"{worst.fraction:.3f}", "/".join(name[1:]), worst.check)
+        table.add_row(
+            name[0],
+            worst.dtype,
+            str(len(group)),
+            str(declined),
+            str(failed),
+            f"{worst.fraction:.3f}",
+            "/".join(name[1:]),
+            worst.check,
+        )
     console.print(table)
     for result in report.results:
         if not result.ok:
-            console.print(f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}", highlight=False, markup=False)
+            console.print(
+                f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}",
+                highlight=False,
+                markup=False,
+            )
     for fault in report.faults:
         console.print(f"fault: {fault}", highlight=False, markup=False)
-    counts = ", ".join(f"{report.count(s)} {s}" for s in ("passed", "declined", "expected failure", "unexpected pass", "failed"))
+    counts = ", ".join(
+        f"{report.count(s)} {s}" for s in ("passed", "declined", "expected failure", "unexpected pass", "failed")
+    )
     verdict = "conforms" if report.passed else "does NOT conform"
-    console.print(f"{report.backend.name} {verdict}: {counts}; {sum(r.findings for r in report.results)} comparisons", highlight=False)
+    console.print(
+        f"{report.backend.name} {verdict}: {counts}; {sum(r.findings for r in report.results)} comparisons",
+        highlight=False,
+    )

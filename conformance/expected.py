@@ -1,10 +1,10 @@
 """Expected failures: what a backend's author knows to be wrong, with reason and link. Strict, so that the list stays true.
 
-    [[expected]]
-    pattern = "convolution/mixed-kernels/*"     # over case ids
-    dtype = "float32"                           # optional
-    reason = "the driver drops the last tap"
-    link = "https://..."
+[[expected]]
+pattern = "convolution/mixed-kernels/*"     # over case ids
+dtype = "float32"                           # optional
+reason = "the driver drops the last tap"
+link = "https://..."
 """
 
 from __future__ import annotations
@@ -53,5 +53,7 @@ def read(path: str | Path | None) -> tuple[Expected, ...]:
     for number, entry in enumerate(entries):
         good = isinstance(entry, dict) and {"pattern", "reason", "link"} <= entry.keys() <= FIELDS
         if not good or not all(isinstance(value, str) and value for value in entry.values()):
-            raise FormatError(f"{path}: entry {number} needs pattern, reason and link (and may have dtype), all strings; got {entry}.")
+            raise FormatError(
+                f"{path}: entry {number} needs pattern, reason and link (and may have dtype), all strings; got {entry}."
+            )
     return tuple(Expected(**entry) for entry in entries)

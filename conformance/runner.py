@@ -93,7 +93,8 @@ def run(
     """Run cases.
 
     Args:
-        backend, device: what is under test.
+        backend: what is under test.
+        device: where it runs.
         dtypes: "float64" and "float32" where the device has them; complex numbers are no conformance matter.
         ids: which cases; None runs all.
         expected: known failures; strict.

@@ -350,7 +350,7 @@ def get_backend(name: str) -> Backend:
         backend = backend()
     _check_version(backend)
     _registered[name] = backend
-    return backend  # type: ignore[no-any-return]
+    return backend
 
 
 def _check_version(backend: Backend) -> None:

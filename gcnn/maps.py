@@ -12,10 +12,10 @@ that is the papers' convention "zero outside" (delmas, footnote 6), and all the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 
@@ -26,6 +26,11 @@ Size = tuple[int, ...]
 Points = tuple[Size, ...]
 Domain = Size | Points
 """One index set S_i: the size of a box (7, 8), or a tuple of coordinates ((0, 0), (0, 3), (2, 1))."""
+
+
+def last_axes(parts: Iterable[Any]) -> tuple[Any, ...]:
+    """An index of the last axes only, such as y[..., 2:5, ::2]."""
+    return (..., *parts)
 
 
 class Maps:
@@ -78,7 +83,7 @@ class Maps:
         self.box: Size = tuple(max(axis) for axis in zip(*extents, strict=True))
         _check_room(self.count, self.box)
         self.uniform = all(domain == self.domains[0] for domain in self.domains) and not _is_points(self.domains[0])
-        self.counts = tuple(len(d) if _is_points(d) else prod(d) for d in self.domains)
+        self.counts = tuple(len(d) if _is_points(d) else prod(cast(Size, d)) for d in self.domains)
         self.points = sum(self.counts)
         self.shape: Size = (self.count, *self.box) if self.uniform else (self.points,)
 
@@ -120,7 +125,7 @@ class Maps:
 
     def extract(self, boxed: Array) -> Array:
         """(sample, maps, *at least box) to (sample, *shape): the values on the index sets."""
-        corner = boxed[(slice(None), slice(None), *(slice(n) for n in self.box))]
+        corner = boxed[last_axes(slice(n) for n in self.box)]
         return corner if self.uniform else corner.reshape(len(boxed), -1)[:, self.places]
 
     def split(self, value: Array) -> list[Array]:
@@ -178,7 +183,7 @@ def _is_size(entry: Any) -> bool:
     return len(entry) > 0 and all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in entry)
 
 
-def _is_points(domain: Domain) -> bool:
+def _is_points(domain: Domain) -> TypeGuard[Points]:
     return bool(domain) and isinstance(domain[0], tuple)
 
 
@@ -186,7 +191,7 @@ def _extent(domain: Domain) -> Size:
     """The size of the smallest box from the origin that holds the domain."""
     if _is_points(domain):
         return tuple(int(n) + 1 for n in np.max(np.asarray(domain), axis=0))
-    return domain  # type: ignore[return-value]  # a Size, as the line above has told
+    return cast(Size, domain)
 
 
 def _coordinates(domain: Domain) -> Array:

@@ -180,8 +180,11 @@ def load(
     """Read a model that `Model.save` wrote and bind it.
 
     Args:
-        path: the file. backend, device, batch: as for `Network.bind`.
+        path: the file.
+        backend: as for `Network.bind`.
+        device: as for `Network.bind`.
         dtype: None keeps the dtype that the parameters were saved in.
+        batch: as for `Network.bind`.
 
     Raises:
         FormatError: not a safetensors file, not a gcnn model, from a later version, or parameters that do not fit.
@@ -280,7 +283,7 @@ def _numbers(value: Any, name: str) -> Array:
         raise DataError(
             f"{name} has dtype {value.dtype}; expected real numbers. Convert it first: {name}.astype(float)."
         )
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _finite(value: Array, name: str, dtype: str) -> Array:

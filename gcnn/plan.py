@@ -136,12 +136,12 @@ class LayerwisePlan:
         blocks: list[Array] = []
         dy = self._upload(v)
         for layer, kept, stage in reversed(list(zip(self._layers, saved, self.program.stages, strict=True))):
-            if not isinstance(layer, SampleGradients):
-                raise Unsupported(self._backend.name, [f"sample gradients of {stage.layer}"])
             theta = self.vectors.view(self.theta, stage.parameters)
             delta = layer.delta(dy, kept)
-            blocks.append(self.vectors.download(layer.sample_gradients(delta, kept, theta)))
             dy = layer.backpropagate(delta, kept, theta)
+            if not isinstance(layer, SampleGradients):
+                raise Unsupported(self._backend.name, [f"sample gradients of {stage.layer}"])
+            blocks.append(self.vectors.download(layer.sample_gradients(delta, kept, theta)))
         return np.concatenate(blocks[::-1], axis=1)
 
     def report(self) -> dict[str, Any]:

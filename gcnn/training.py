@@ -43,7 +43,7 @@ class TrainingStep:
 
 
 def training_step(model: Model, optimizer: Optimizer) -> TrainingStep:
-    """The fast path: `step = training_step(model, optimizer); loss = step(x, t)`."""
+    """The fast path of training: a callable that updates the model on one batch."""
     return TrainingStep(model, optimizer)
 
 
@@ -117,7 +117,8 @@ def train(
             history.validation_loss.append(model.loss(*held_back))
             if classifies(model):
                 history.accuracy.append(accuracy(model, *held_back))
-        if any([callback(epoch, model, history) for callback in callbacks]):
+        stops = [callback(epoch, model, history) for callback in callbacks]
+        if any(stops):
             break
     return history
 

@@ -14,7 +14,7 @@ from gcnn.backend import Saved
 from gcnn.backends.numpy.layer import NumpyLayer
 from gcnn.backends.numpy.windows import frame, scatter, span, windows
 from gcnn.layers import Convolution
-from gcnn.maps import Array, Maps
+from gcnn.maps import Array, Maps, last_axes
 
 
 class NumpyConvolution(NumpyLayer):
@@ -41,20 +41,20 @@ class NumpyConvolution(NumpyLayer):
             w = w[:, None] * self.table.reshape(*self.table.shape, *([1] * len(self.taps)))
         return w, biases
 
-    def combine(self, y: Array, theta: Array) -> tuple[Array, Array]:
+    def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eqs. 60-62 (delmas 35, 38): the sum over connected maps and taps of y(k x + u - p) ω(u), plus one bias a map."""
         w, b = self.unpack(theta)
         seen = windows(frame(self.inputs.embed(y), self.padding, self.framed), self.taps, self.stride, self.outputs.box)
         z = np.tensordot(seen, w, axes=((1, *self.window_axes), (1, *self.axes)))
         z = np.moveaxis(z, -1, 1) + b.reshape(-1, *([1] * len(self.taps)))
-        return self.outputs.extract(z), None  # type: ignore[return-value]
+        return self.outputs.extract(z), None
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eqs. 66-69, strided by Remark 5's Eq. 75 (delmas 45): δ_i(x) ω_ij(u) is added to cell k x + u of input map j."""
         w, _ = self.unpack(theta)
         cells = np.moveaxis(np.tensordot(self.outputs.embed(delta), w, axes=((1,), (0,))), len(self.taps) + 1, 1)
         framed = scatter(cells, self.stride, self.framed)
-        inner = framed[(..., *(slice(p, p + n) for p, n in zip(self.padding, self.inputs.box, strict=True)))]
+        inner = framed[last_axes(slice(p, p + n) for p, n in zip(self.padding, self.inputs.box, strict=True))]
         return self.inputs.extract(inner)
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:

@@ -40,7 +40,7 @@ class NumpyDense(NumpyLayer):
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eqs. 34-35 without φ' of the layer below (delmas 29): ∂r/∂y = Wᵀ δ."""
         w, _ = self.unpack(theta)
-        return (delta @ w).reshape(saved.y_in.shape)  # type: ignore[no-any-return]
+        return (delta @ w).reshape(saved.y_in.shape)
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eqs. 36-41 (delmas 24): ∂r/∂W = δ yᵀ on the existing weights, ∂r/∂b = δ, summed over the batch."""

@@ -46,7 +46,7 @@ class NumpyFeatureMap(NumpyLayer):
         k = self.frequencies[:, None].astype(x.real.dtype)
         angle = x[:, None, :] * k
         by_cos, by_sin = np.moveaxis(v.reshape(len(x), len(self.frequencies), 2, -1), 2, 0)
-        return (k * (by_sin * np.cos(angle) - by_cos * np.sin(angle))).sum(axis=1)  # type: ignore[no-any-return]
+        return (k * (by_sin * np.cos(angle) - by_cos * np.sin(angle))).sum(axis=1)
 
 
 class Monomials:
@@ -67,6 +67,6 @@ class Monomials:
             part = v[:, start : start + len(factors)]
             for position in range(factors.shape[1]):
                 others = np.delete(factors, position, axis=1)
-                np.add.at(dx, (slice(None), factors[:, position]), part * x[:, others].prod(axis=2))
+                np.add.at(dx.T, factors[:, position], (part * x[:, others].prod(axis=2)).T)
             start += len(factors)
         return dx

@@ -49,7 +49,7 @@ class NumpyRadialBasis(NumpyLayer):
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eq. 52: ∂r/∂y = Σ_i δ_i ∂z_i/∂y."""
         dd, _ = self.slopes(delta, saved, theta)
-        return dd.sum(axis=1).reshape(saved.y_in.shape)  # type: ignore[no-any-return]
+        return dd.sum(axis=1).reshape(saved.y_in.shape)
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eq. 53: ∂r/∂c_i = -δ_i ∂z_i/∂y and ∂r/∂β_i, times β_i where log β is the parameter."""

@@ -10,7 +10,7 @@ import numpy as np
 from gcnn.backend import Saved
 from gcnn.backends.numpy.layer import NumpyLayer
 from gcnn.layers import VanillaSubsampling
-from gcnn.maps import Array, Maps
+from gcnn.maps import Array, Maps, last_axes
 
 
 class NumpyVanillaSubsampling(NumpyLayer):
@@ -18,7 +18,7 @@ class NumpyVanillaSubsampling(NumpyLayer):
 
     def __init__(self, layer: VanillaSubsampling, inputs: Maps, outputs: Maps) -> None:
         super().__init__(layer, inputs, outputs)
-        self.every = (..., *(slice(None, None, step) for step in layer.steps(inputs)))
+        self.every = last_axes(slice(None, None, step) for step in layer.steps(inputs))
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eq. 101."""

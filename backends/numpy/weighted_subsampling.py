@@ -11,7 +11,7 @@ from gcnn.backend import Saved
 from gcnn.backends.numpy.layer import NumpyLayer
 from gcnn.backends.numpy.windows import frame, scatter, span, windows
 from gcnn.layers import WeightedSubsampling
-from gcnn.maps import Array, Maps
+from gcnn.maps import Array, Maps, last_axes
 
 
 class NumpyWeightedSubsampling(NumpyLayer):
@@ -38,7 +38,7 @@ class NumpyWeightedSubsampling(NumpyLayer):
         """Σ_{u<K} y_j(K x + u) for every input map."""
         boxed = frame(self.inputs.embed(y), (0,) * len(self.window), self.framed)
         seen = windows(boxed, self.window, self.window, self.outputs.box)
-        return seen.sum(axis=tuple(axis + len(self.window) for axis in self.axes))  # type: ignore[no-any-return]
+        return seen.sum(axis=tuple(axis + len(self.window) for axis in self.axes))
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, Array]:
         """Eq. 86, and Eq. 87 for single weights."""
@@ -51,7 +51,7 @@ class NumpyWeightedSubsampling(NumpyLayer):
         """Eqs. 88-93: every cell of a complete window gets Σ_{i∈C_j} α_ij δ_i(floor(x / K)); cells beyond get 0."""
         alpha, _ = self.unpack(theta)
         blocks = np.moveaxis(np.tensordot(self.outputs.embed(delta), alpha, axes=((1,), (0,))), -1, 1)
-        cells = np.broadcast_to(blocks[(..., *([None] * len(self.window)))], (*blocks.shape, *self.window))
+        cells = np.broadcast_to(blocks[last_axes([None] * len(self.window))], (*blocks.shape, *self.window))
         return self.inputs.extract(scatter(cells, self.window, self.framed))
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:

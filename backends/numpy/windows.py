@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from gcnn.maps import Array, Size
+from gcnn.maps import Array, Size, last_axes
 
 
 def frame(y: Array, before: Size, size: Size) -> Array:
@@ -15,7 +15,8 @@ def frame(y: Array, before: Size, size: Size) -> Array:
         return y
     framed = np.zeros((*y.shape[: y.ndim - len(size)], *size), dtype=y.dtype)
     kept = tuple(min(n, s - b) for n, s, b in zip(y.shape[-len(size) :], size, before, strict=True))
-    framed[(..., *(slice(b, b + n) for b, n in zip(before, kept, strict=True)))] = y[(..., *(slice(n) for n in kept))]
+    inside = last_axes(slice(b, b + n) for b, n in zip(before, kept, strict=True))
+    framed[inside] = y[last_axes(slice(n) for n in kept)]
     return framed
 
 
@@ -29,10 +30,9 @@ def windows(y: Array, taps: Size, stride: Size, count: Size) -> Array:
     if not taps:
         return y
     axes = tuple(range(2, 2 + len(taps)))
-    every = np.lib.stride_tricks.sliding_window_view(y, taps, axes)  # type: ignore[call-overload]
-    return every[
-        (..., *(slice(0, (n - 1) * k + 1, k) for n, k in zip(count, stride, strict=True)), *([slice(None)] * len(taps)))
-    ]  # type: ignore[no-any-return]
+    every = np.lib.stride_tricks.sliding_window_view(y, taps, axes)
+    kept = [slice(0, (n - 1) * k + 1, k) for n, k in zip(count, stride, strict=True)]
+    return every[last_axes([*kept, *[slice(None)] * len(taps)])]
 
 
 def scatter(cells: Array, stride: Size, size: Size) -> Array:
@@ -41,6 +41,6 @@ def scatter(cells: Array, stride: Size, size: Size) -> Array:
     count, taps = cells.shape[2 : 2 + d], cells.shape[2 + d :]
     y = np.zeros((*cells.shape[:2], *size), dtype=cells.dtype)
     for u in product(*map(range, taps)):
-        reached = tuple(slice(first, first + k * (n - 1) + 1, k) for first, k, n in zip(u, stride, count, strict=True))
-        y[(..., *reached)] += cells[(..., *u)]
+        reached = (slice(first, first + k * (n - 1) + 1, k) for first, k, n in zip(u, stride, count, strict=True))
+        y[last_axes(reached)] += cells[last_axes(u)]
     return y

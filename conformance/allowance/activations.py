@@ -28,7 +28,9 @@ def delta(name: str, dy: Array, dy_error: Array, saved: Saved, z_error: Array, y
         return formula(name).delta(one, z, formula(name).function(z))
 
     largest = float(np.abs(slope(np.zeros(1))).max()) if name not in ("relu", "identity") else 0.0
-    slope_error = spread(slope, saved.z, z_error) + SAFETY * (2 * ULPS.get(name, TRANSCENDENTAL) + EXTRA) * u * max(largest, 0.0)
+    slope_error = spread(slope, saved.z, z_error) + SAFETY * (2 * ULPS.get(name, TRANSCENDENTAL) + EXTRA) * u * max(
+        largest, 0.0
+    )
     own = SAFETY * EXTRA * u * np.abs(dy * slope(saved.z)) * (name != "identity")
     return dy_error * np.abs(slope(saved.z)) + (np.abs(dy) + dy_error) * slope_error + own
 
@@ -39,7 +41,7 @@ def _softmax(z: Array, y: Array, z_error: Array, u: float) -> Array:
     shift = flat_z.max(axis=1, keepdims=True) - flat_z
     exponent = 2 * flat_error.max(axis=1, keepdims=True) + SAFETY * u * shift
     rounded = SAFETY * (flat_y.shape[1] + TRANSCENDENTAL) * u
-    return ((np.expm1(exponent) + rounded) * flat_y).reshape(y.shape)  # type: ignore[no-any-return]
+    return ((np.expm1(exponent) + rounded) * flat_y).reshape(y.shape)
 
 
 def _softmax_delta(dy: Array, dy_error: Array, y: Array, y_error: Array, u: float) -> Array:
@@ -50,4 +52,4 @@ def _softmax_delta(dy: Array, dy_error: Array, y: Array, y_error: Array, u: floa
     inner = dy_error + (dy_error * flat + (np.abs(dy) + dy_error) * flat_error).sum(axis=1, keepdims=True)
     rounded = SAFETY * (dy.shape[1] + EXTRA) * u * size
     bound = (flat + flat_error) * (inner + rounded) + flat_error * np.abs(dy - mean)
-    return bound.reshape(y.shape)  # type: ignore[no-any-return]
+    return bound.reshape(y.shape)

@@ -24,7 +24,7 @@ class FeatureMap:
         x, e = np.abs(saved.y_in.reshape(len(saved.y_in), -1)), error.reshape(len(error), -1)
         if self.monomials:
             largest = self.layer.function(x + e)
-            return largest - self.layer.function(x) + SAFETY * self.degree * self.u * largest  # type: ignore[no-any-return]
+            return largest - self.layer.function(x) + SAFETY * self.degree * self.u * largest
         return self._turned(x, e) + SAFETY * TRANSCENDENTAL * self.u
 
     def _turned(self, x: Array, e: Array) -> Array:
@@ -42,9 +42,11 @@ class FeatureMap:
             bound = largest - back(x, size) + SAFETY * (terms + self.degree + EXTRA) * self.u * largest
         else:
             k = np.repeat(np.arange(1, self.degree + 1), 2 * x.shape[1])
-            each = k * (delta_error + size * (self._turned(x, e) + SAFETY * (TRANSCENDENTAL + EXTRA + 2 * self.degree) * self.u))
+            each = k * (
+                delta_error + size * (self._turned(x, e) + SAFETY * (TRANSCENDENTAL + EXTRA + 2 * self.degree) * self.u)
+            )
             bound = each.reshape(len(x), -1, x.shape[1]).sum(axis=1)
-        return bound.reshape(saved.y_in.shape)  # type: ignore[no-any-return]
+        return bound.reshape(saved.y_in.shape)
 
     def gradient(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """No parameters."""

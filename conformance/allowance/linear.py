@@ -37,19 +37,19 @@ class Linear:
         z = self.layer.combine
         # Errors of the input pass through the weights; the biases add nothing to them.
         own = self._round(z(np.ones_like(error), self.ones)[0], z(np.abs(saved.y_in), self.magnitude)[0])
-        return own + z(error, self.magnitude * self.is_weight)[0]  # type: ignore[no-any-return]
+        return own + z(error, self.magnitude * self.is_weight)[0]
 
     def backpropagate(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """Bound on the error of ∂r/∂y_in."""
         back = self.layer.backpropagate
         own = self._round(back(np.ones_like(delta), saved, self.ones), back(np.abs(delta), saved, self.magnitude))
-        return own + back(delta_error, saved, self.magnitude)  # type: ignore[no-any-return]
+        return own + back(delta_error, saved, self.magnitude)
 
     def gradient(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """Bound on the error of ∂r/∂θ."""
 
         def sums(d: Array, y: Array) -> Array:
-            return self.layer.gradient(d, self.layer.forward(y, self.theta), self.theta)  # type: ignore[no-any-return]
+            return self.layer.gradient(d, self.layer.forward(y, self.theta), self.theta)
 
         y, size = np.abs(saved.y_in), np.abs(delta)
         own = self._round(sums(np.ones_like(delta), np.ones_like(y)), sums(size, y))

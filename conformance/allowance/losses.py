@@ -6,13 +6,16 @@ import numpy as np
 
 from gcnn import activations as names
 from gcnn.backend import Program, Saved
+from gcnn.backends.numpy.activations import formula
 from gcnn.backends.numpy.losses import ANY, CLOSED
 from gcnn.conformance.allowance import activations
 from gcnn.conformance.allowance.rounding import EXTRA, SAFETY, TRANSCENDENTAL, spread
 from gcnn.maps import Array
 
 
-def loss_and_delta(program: Program, saved: Saved, t: Array, z_error: Array, y_error: Array, u: float) -> tuple[float, Array]:
+def loss_and_delta(
+    program: Program, saved: Saved, t: Array, z_error: Array, y_error: Array, u: float
+) -> tuple[float, Array]:
     """Bounds on the errors of the loss and of δ."""
     assert program.loss is not None
     loss, n = program.loss, len(t)
@@ -23,12 +26,14 @@ def loss_and_delta(program: Program, saved: Saved, t: Array, z_error: Array, y_e
         terms, term_error, delta_error = _cross_entropy_softmax(z, y, w * targets, z_e, y_e, u)
     elif closed := CLOSED.get((loss.name, activation)):
         terms, slope = closed(z, y, targets, w)
-        phi = activations.formula(activation).function
+        phi = formula(activation).function
         term_error = spread(lambda s: closed(s, phi(s), targets, w)[0], z, z_e)
         delta_error = spread(lambda s: closed(s, phi(s), targets, w)[1], z, z_e)
         # Single terms may exceed their sum: z t and max(z, 0) cancel, and so do y and t.
         term_error = term_error + SAFETY * TRANSCENDENTAL * u * w * (np.abs(terms) + np.abs(z) + 1)
-        delta_error = delta_error + w * y_e + SAFETY * TRANSCENDENTAL * u * (np.abs(slope) + w * (np.abs(y) + np.abs(targets)))
+        delta_error = (
+            delta_error + w * y_e + SAFETY * TRANSCENDENTAL * u * (np.abs(slope) + w * (np.abs(y) + np.abs(targets)))
+        )
     else:
         pair = ANY[loss.name]
         terms, slope = pair(z, y, targets, w)
@@ -44,7 +49,9 @@ def loss_and_delta(program: Program, saved: Saved, t: Array, z_error: Array, y_e
     return float(total) * scale, delta + SAFETY * u * closed_delta
 
 
-def _cross_entropy_softmax(z: Array, y: Array, t: Array, z_e: Array, y_e: Array, u: float) -> tuple[Array, Array, Array]:
+def _cross_entropy_softmax(
+    z: Array, y: Array, t: Array, z_e: Array, y_e: Array, u: float
+) -> tuple[Array, Array, Array]:
     """r = -t log y with log y = z - max - log Σ exp; δ = T y - t."""
     shift = z - z.max(axis=1, keepdims=True)
     log_y = shift - np.log(np.exp(shift).sum(axis=1, keepdims=True))

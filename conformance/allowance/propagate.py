@@ -66,12 +66,16 @@ class Reference:
     loss_allowed: float = 0.0
 
 
-def evaluate(program: Program, theta: Array, x: Array, dtype: str, v: Array | None = None, t: Array | None = None) -> Reference:
+def evaluate(
+    program: Program, theta: Array, x: Array, dtype: str, v: Array | None = None, t: Array | None = None
+) -> Reference:
     """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`."""
     u, tiny = unit_roundoff(dtype), floor(dtype)
     stack = [BACKEND.layer(stage, BACKEND.devices()[0], "float64") for stage in program.stages]  # type: ignore[arg-type]
     thetas = [theta[stage.parameters] for stage in program.stages]
-    rules: list[Bounds] = [RULES[type(s.layer)](n, own, u) for s, n, own in zip(program.stages, stack, thetas, strict=True)]
+    rules: list[Bounds] = [
+        RULES[type(s.layer)](n, own, u) for s, n, own in zip(program.stages, stack, thetas, strict=True)
+    ]
     phis = [names.get(stage.layer.activation).name for stage in program.stages]
 
     saved: list[Saved] = []
@@ -89,7 +93,9 @@ def evaluate(program: Program, theta: Array, x: Array, dtype: str, v: Array | No
         delta_error = delta_error + SAFETY * EXTRA * u * np.abs(delta)
     else:
         assert v is not None
-        delta, delta_error = _through_phi(phis[-1], stack[-1], v, np.zeros_like(v), saved[-1], z_errors[-1], errors[-1], u)
+        delta, delta_error = _through_phi(
+            phis[-1], stack[-1], v, np.zeros_like(v), saved[-1], z_errors[-1], errors[-1], u
+        )
 
     gradient, gradient_error = np.zeros_like(theta), np.zeros_like(theta)
     for number in reversed(range(len(stack))):

@@ -54,7 +54,9 @@ class RadialBasis:
         layer, u, k = self.layer, self.u, self._steps(saved, error)
         slope_of = layer.rho.derivative
         slope = delta * slope_of(k.s)
-        slope_error = delta_error * np.abs(slope_of(k.s)) + (np.abs(delta) + delta_error) * spread(slope_of, k.s, k.s_error)
+        slope_error = delta_error * np.abs(slope_of(k.s)) + (np.abs(delta) + delta_error) * spread(
+            slope_of, k.s, k.s_error
+        )
         slope_error = slope_error + SAFETY * TRANSCENDENTAL * u * np.abs(slope)
         if layer.power == 1:
             r = np.where(k.r == 0, 1, k.r)[..., None]
@@ -74,7 +76,7 @@ class RadialBasis:
     def backpropagate(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """Bound on the error of ∂r/∂y."""
         dd, dd_error, _, _ = self._slopes(delta, delta_error, saved, error)
-        return bounded_sum(dd, dd_error, 1, self.u).reshape(saved.y_in.shape)  # type: ignore[no-any-return]
+        return bounded_sum(dd, dd_error, 1, self.u).reshape(saved.y_in.shape)
 
     def gradient(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """Bound on the error of ∂r/∂c and ∂r/∂β (or ∂r/∂ log β)."""

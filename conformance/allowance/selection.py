@@ -20,11 +20,11 @@ class Selection:
 
     def forward(self, saved: Saved, error: Array) -> Array:
         """The error of the value selected."""
-        return self.layer.combine(error, self.theta)[0]  # type: ignore[no-any-return]
+        return self.layer.combine(error, self.theta)[0]
 
     def backpropagate(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """The error of δ, at the cell that was selected."""
-        return self.layer.backpropagate(delta_error, saved, self.theta)  # type: ignore[no-any-return]
+        return self.layer.backpropagate(delta_error, saved, self.theta)
 
     def gradient(self, delta: Array, delta_error: Array, saved: Saved, error: Array) -> Array:
         """No parameters."""
@@ -44,7 +44,7 @@ class MaxPooling(Selection):
         doubt &= doubt.sum(axis=-1, keepdims=True) > 1
         reach = layer.outputs.embed(np.abs(delta) + delta_error)[..., None] * doubt
         boxed = scatter(reach.reshape(*saved.extra.shape, *layer.window), layer.window, layer.inputs.box)
-        return settled + layer.inputs.extract(boxed)  # type: ignore[no-any-return]
+        return settled + layer.inputs.extract(boxed)
 
     def _cells(self, y: Array) -> Array:
         layer = self.layer

@@ -9,11 +9,24 @@ EQUATIONS = {"identity": ("H20", "H24"), "softmax": ("H25", "D20", "D31")}
 
 CASES = (
     *(
-        Case(f"activation/{name}", (Activation(name),), Maps((3, 4, 5)), equations=EQUATIONS.get(name, ("H6", "H14")), smooth=name != "relu")
+        Case(
+            f"activation/{name}",
+            (Activation(name),),
+            Maps((3, 4, 5)),
+            equations=EQUATIONS.get(name, ("H6", "H14")),
+            smooth=name != "relu",
+        )
         for name in NAMES
     ),
     *(
-        Case(f"activation/{name}/extreme", (Activation(name),), Maps((67,)), batch=5, draw="extreme", equations=EQUATIONS.get(name, ("H6",)))
+        Case(
+            f"activation/{name}/extreme",
+            (Activation(name),),
+            Maps((67,)),
+            batch=5,
+            draw="extreme",
+            equations=EQUATIONS.get(name, ("H6",)),
+        )
         for name in NAMES
     ),
     Case("activation/softmax/one-output", (Activation("softmax"),), Maps((1,)), equations=("H25",)),

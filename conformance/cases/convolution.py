@@ -8,7 +8,7 @@ FORWARD, BACKWARD, GRADIENT = ("H60", "H61", "D35", "D38"), ("H70", "H74", "D45"
 ALL = FORWARD + BACKWARD + GRADIENT
 STRIDED = ("H62", "H75", "D38", "D45", "D47")
 
-# D.4 of the audit: 1..25 with two cells changed.
+# 1..25 with two cells changed.
 FIVE = [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, -3, 14, 15], [16, 17, 18, 19, 20], [21, 0, 23, 24, 25]]
 
 CASES = (
@@ -17,15 +17,30 @@ CASES = (
     Case("convolution/one-tap", (Convolution(2, 1),), Maps((3, 4, 5)), equations=ALL),
     Case("convolution/kernel-fills-the-image", (Convolution(2, (4, 5)),), Maps((2, 4, 5)), equations=ALL),
     Case("convolution/oblong-kernel", (Convolution(3, (2, 5)),), Maps((2, 6, 9)), batch=2, equations=ALL),
-    Case("convolution/wide", (Convolution(19, 3, activation="relu"),), Maps((17, 11, 13)), batch=17, smooth=False, equations=ALL),
-    Case("convolution/one-sample", (Convolution(5, 5, activation="logistic"),), Maps((1, 28, 28)), batch=1, equations=ALL),
+    Case(
+        "convolution/wide",
+        (Convolution(19, 3, activation="relu"),),
+        Maps((17, 11, 13)),
+        batch=17,
+        smooth=False,
+        equations=ALL,
+    ),
+    Case(
+        "convolution/one-sample", (Convolution(5, 5, activation="logistic"),), Maps((1, 28, 28)), batch=1, equations=ALL
+    ),
     Case("convolution/cancellation", (Convolution(2, 5),), Maps((4, 8, 8)), draw="offset", equations=FORWARD),
     Case("convolution/dimensions/1", (Convolution(3, 4, stride=2),), Maps((2, 17)), batch=4, equations=ALL),
     Case("convolution/dimensions/3", (Convolution(2, (2, 3, 2), stride=(1, 2, 1)),), Maps((2, 4, 7, 5)), equations=ALL),
     Case("convolution/stride/2", (Convolution(3, 3, stride=2),), Maps((2, 9, 9)), equations=STRIDED),
     Case("convolution/stride/per-axis", (Convolution(2, 3, stride=(1, 3)),), Maps((2, 6, 12)), equations=STRIDED),
     Case("convolution/stride/remainder", (Convolution(2, 3, stride=(3, 2)),), Maps((2, 10, 8)), equations=STRIDED),
-    Case("convolution/stride/longer-than-kernel", (Convolution(2, 2, stride=3),), Maps((1, 9, 8)), batch=1, equations=STRIDED),
+    Case(
+        "convolution/stride/longer-than-kernel",
+        (Convolution(2, 2, stride=3),),
+        Maps((1, 9, 8)),
+        batch=1,
+        equations=STRIDED,
+    ),
     Case(
         "convolution/stride/remainder-refused",
         (Convolution(5, 3, stride=(2, 1), remainder="error", activation="tanh"),),
@@ -33,8 +48,18 @@ CASES = (
         equations=("D38",),
     ),
     Case("convolution/padding/same", (Convolution(3, 3, padding=1),), Maps((2, 5, 6)), equations=ALL),
-    Case("convolution/padding/wide-and-strided", (Convolution(2, 4, stride=(2, 3), padding=(3, 2)),), Maps((2, 5, 6)), equations=ALL),
-    Case("convolution/table/lenet-c3", (Convolution(16, 5, table=LENET5_C3),), Maps((6, 14, 14)), equations=("H60", "H74", "H79")),
+    Case(
+        "convolution/padding/wide-and-strided",
+        (Convolution(2, 4, stride=(2, 3), padding=(3, 2)),),
+        Maps((2, 5, 6)),
+        equations=ALL,
+    ),
+    Case(
+        "convolution/table/lenet-c3",
+        (Convolution(16, 5, table=LENET5_C3),),
+        Maps((6, 14, 14)),
+        equations=("H60", "H74", "H79"),
+    ),
     Case(
         "convolution/table/square-and-lopsided",
         (Convolution(3, 2, table=[[1, 1, 0], [0, 1, 1], [0, 0, 1]]),),
@@ -67,7 +92,12 @@ CASES = (
         Maps((3, 7, 8)),
         equations=("H61", "H75"),
     ),
-    Case("convolution/maps-of-differing-sizes", (Convolution(2, 3),), Maps([(7, 8), (9, 6), (5, 5)]), equations=("H1", "H60")),
+    Case(
+        "convolution/maps-of-differing-sizes",
+        (Convolution(2, 3),),
+        Maps([(7, 8), (9, 6), (5, 5)]),
+        equations=("H1", "H60"),
+    ),
     Case(
         "convolution/coordinates",
         (Convolution(2, 2, output=Maps([[(0, 0), (2, 1), (1, 3)], (3, 2)])),),

@@ -5,14 +5,28 @@ from gcnn.layers import Dense
 from gcnn.losses import Loss
 from gcnn.maps import Maps
 
-EQUATIONS = ("H13", "H15", "H16", "H17", "H18", "H19", "H33", "H34", "H35", "H38", "H39", "H40", "H41", "HT4", "D17", "D24", "D29")
+EQUATIONS = (
+    "H13",
+    "H15",
+    "H16",
+    "H17",
+    "H18",
+    "H19",
+    "H33",
+    "H34",
+    "H35",
+    "H38",
+    "H39",
+    "H40",
+    "H41",
+    "HT4",
+    "D17",
+    "D24",
+    "D29",
+)
 
-# D.1 of the audit: 2-2-1, tanh hidden, logistic output, inputs 00, 01, 10, 11; sums over samples.
-XOR = {
-    "layers": (Dense(2, activation="tanh"), Dense(1, activation="logistic")),
-    "inputs": Maps((2,)),
-    "batch": 4,
-}
+# 2-2-1, tanh hidden, logistic output, inputs 00, 01, 10, 11; sums over samples.
+XOR = (Dense(2, activation="tanh"), Dense(1, activation="logistic"))
 XOR_GIVEN = {
     "theta": [0.5, -0.4, 0.3, 0.8, 0.1, -0.2, 0.7, -0.6, 0.05],
     "x": [[0, 0], [0, 1], [1, 0], [1, 1]],
@@ -24,7 +38,9 @@ CASES = (
     Case("dense/plain", (Dense(5),), Maps((7,)), batch=5, equations=EQUATIONS),
     Case("dense/one-unit-one-input", (Dense(1),), Maps((1,)), batch=1, equations=EQUATIONS),
     Case("dense/primes", (Dense(37, activation="tanh"),), Maps((131,)), batch=17, equations=EQUATIONS),
-    Case("dense/larger-than-a-work-group", (Dense(301, activation="tanh"),), Maps((517,)), batch=65, equations=EQUATIONS),
+    Case(
+        "dense/larger-than-a-work-group", (Dense(301, activation="tanh"),), Maps((517,)), batch=65, equations=EQUATIONS
+    ),
     Case("dense/images-in-c-order", (Dense(6, activation="logistic"),), Maps((3, 4, 5)), equations=("D41", "D42")),
     Case("dense/no-bias", (Dense(4, bias=False),), Maps((6,)), equations=("H55",)),
     Case("dense/cancellation", (Dense(3),), Maps((200,)), draw="offset", equations=("H18",)),
@@ -40,7 +56,9 @@ CASES = (
     Case("dense/maps-of-differing-sizes", (Dense(4),), Maps([(2, 3), (4, 1), (3, 3)]), equations=("H18",)),
     Case(
         "dense/published/xor-squares",
-        **XOR,
+        XOR,
+        Maps((2,)),
+        batch=4,
         loss=Loss("mse", reduction="sum"),
         equations=("H21", "H31"),
         given=XOR_GIVEN,
@@ -54,7 +72,9 @@ CASES = (
     ),
     Case(
         "dense/published/xor-cross-entropy",
-        **XOR,
+        XOR,
+        Maps((2,)),
+        batch=4,
         loss=Loss("binary_cross_entropy", reduction="sum"),
         equations=("H26", "H38"),
         given=XOR_GIVEN,

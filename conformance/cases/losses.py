@@ -26,7 +26,14 @@ WEIGHTS = (0.5, 2.0, 0.0, 1.5, 3.0)
 
 def _case(case_id: str, loss: Loss, activation: str, targets: str, equations: tuple[str, ...]) -> Case:
     return Case(
-        f"losses/{case_id}", (Dense(5, activation=activation),), Maps((4,)), "losses", 7, equations, loss, targets=targets
+        f"losses/{case_id}",
+        (Dense(5, activation=activation),),
+        Maps((4,)),
+        "losses",
+        7,
+        equations,
+        loss,
+        targets=targets,
     )
 
 
@@ -36,7 +43,9 @@ CASES: tuple[Case, ...] = (
         for name, phi, targets, equations in PAIRS
     ),
     *(
-        _case(f"reduction/{reduction}/{name}", Loss(name, reduction=reduction), phi, targets, ("H2", "D19", "D22", "D23"))
+        _case(
+            f"reduction/{reduction}/{name}", Loss(name, reduction=reduction), phi, targets, ("H2", "D19", "D22", "D23")
+        )
         for reduction in ("sum", "mean_outputs")
         for name, phi, targets in (("cross_entropy", "softmax", "one_hot"), ("mse", "tanh", "normal"))
     ),
@@ -106,6 +115,13 @@ CASES: tuple[Case, ...] = (
         equations=("H83",),
         loss=Loss("mse", reduction="mean_outputs"),
     ),
-    Case("losses/images/max-pooling", (MaxPooling(2),), Maps((2, 4, 4)), "losses", equations=("H83",), loss=Loss("mse"), draw="distinct"),
+    Case(
+        "losses/images/max-pooling",
+        (MaxPooling(2),),
+        Maps((2, 4, 4)),
+        "losses",
+        equations=("H83",),
+        loss=Loss("mse"),
+        draw="distinct",
+    ),
 )
-

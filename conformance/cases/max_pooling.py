@@ -9,13 +9,33 @@ EQUATIONS = ("H98", "H99", "H100", "HT7")
 
 CASES = (
     Case("max-pooling/plain", (MaxPooling(2),), Maps((3, 6, 4)), draw="distinct", equations=EQUATIONS),
-    Case("max-pooling/remainder", (MaxPooling((3, 2)),), Maps((2, 7, 9)), draw="distinct", batch=5, equations=EQUATIONS),
+    Case(
+        "max-pooling/remainder", (MaxPooling((3, 2)),), Maps((2, 7, 9)), draw="distinct", batch=5, equations=EQUATIONS
+    ),
     Case("max-pooling/many", (MaxPooling(2),), Maps((7, 13, 12)), draw="distinct", batch=17, equations=EQUATIONS),
-    Case("max-pooling/ties", (MaxPooling(2),), Maps((3, 7, 6)), draw="ties", batch=4, smooth=False, equations=EQUATIONS),
-    Case("max-pooling/nan-wins", (MaxPooling(2),), Maps((2, 4, 4)), draw="nan", batch=2, smooth=False, equations=EQUATIONS),
+    Case(
+        "max-pooling/ties", (MaxPooling(2),), Maps((3, 7, 6)), draw="ties", batch=4, smooth=False, equations=EQUATIONS
+    ),
+    Case(
+        "max-pooling/nan-wins",
+        (MaxPooling(2),),
+        Maps((2, 4, 4)),
+        draw="nan",
+        batch=2,
+        smooth=False,
+        equations=EQUATIONS,
+    ),
     Case("max-pooling/dimensions/1", (MaxPooling(3),), Maps((2, 10)), draw="distinct", equations=EQUATIONS),
-    Case("max-pooling/dimensions/3", (MaxPooling((2, 1, 2)),), Maps((1, 4, 3, 5)), draw="distinct", equations=EQUATIONS),
-    Case("max-pooling/maps-of-differing-sizes", (MaxPooling(2),), Maps([(7, 4), (4, 6)]), draw="distinct", equations=EQUATIONS),
+    Case(
+        "max-pooling/dimensions/3", (MaxPooling((2, 1, 2)),), Maps((1, 4, 3, 5)), draw="distinct", equations=EQUATIONS
+    ),
+    Case(
+        "max-pooling/maps-of-differing-sizes",
+        (MaxPooling(2),),
+        Maps([(7, 4), (4, 6)]),
+        draw="distinct",
+        equations=EQUATIONS,
+    ),
     Case(
         "max-pooling/published",
         (MaxPooling(2),),

@@ -26,7 +26,12 @@ def _case(name: str, layers: tuple, inputs: Maps, batch: int, loss: Loss = CE, *
 
 
 CASES = (
-    _case("mlp", (Dense(9, activation="tanh"), Dense(6, activation="logistic"), Dense(4, activation="softmax")), Maps((5,)), 7),
+    _case(
+        "mlp",
+        (Dense(9, activation="tanh"), Dense(6, activation="logistic"), Dense(4, activation="softmax")),
+        Maps((5,)),
+        7,
+    ),
     _case(
         "lenet",
         (
@@ -78,14 +83,39 @@ CASES = (
         6,
         smooth=False,
     ),
-    _case("padded", (Convolution(4, 3, padding=1, activation="relu"), Convolution(4, 3, padding=1), Dense(2)), Maps((2, 6, 6)), 9, Loss("mse"), smooth=False),
-    _case("radial-basis", (Dense(4, activation="tanh"), RadialBasis(5, power=2), Dense(2, bias=False)), Maps((6,)), 8, Loss("mse")),
+    _case(
+        "padded",
+        (Convolution(4, 3, padding=1, activation="relu"), Convolution(4, 3, padding=1), Dense(2)),
+        Maps((2, 6, 6)),
+        9,
+        Loss("mse"),
+        smooth=False,
+    ),
+    _case(
+        "radial-basis",
+        (Dense(4, activation="tanh"), RadialBasis(5, power=2), Dense(2, bias=False)),
+        Maps((6,)),
+        8,
+        Loss("mse"),
+    ),
     _case("features", (FeatureMap("monomials"), Dense(2, activation="logistic"), Activation("softmax")), Maps((3,)), 5),
-    _case("volumes", (Convolution(2, 2, activation="tanh"), MaxPooling(2), Dense(3)), Maps((1, 5, 6, 7)), 3, Loss("sse")),
-    _case("sequences", (Convolution(3, 4, stride=2, activation="tanh"), WeightedSubsampling(2), Dense(2)), Maps((2, 21)), 4, Loss("mse")),
+    _case(
+        "volumes", (Convolution(2, 2, activation="tanh"), MaxPooling(2), Dense(3)), Maps((1, 5, 6, 7)), 3, Loss("sse")
+    ),
+    _case(
+        "sequences",
+        (Convolution(3, 4, stride=2, activation="tanh"), WeightedSubsampling(2), Dense(2)),
+        Maps((2, 21)),
+        4,
+        Loss("mse"),
+    ),
     _case(
         "maps-of-differing-sizes",
-        (Convolution(3, 3, activation="tanh", table=[[1, 1, 0], [0, 1, 1], [1, 0, 1]]), MaxPooling(2), Dense(3, activation="softmax")),
+        (
+            Convolution(3, 3, activation="tanh", table=[[1, 1, 0], [0, 1, 1], [1, 0, 1]]),
+            MaxPooling(2),
+            Dense(3, activation="softmax"),
+        ),
         Maps([(7, 8), (9, 6), (6, 6)]),
         4,
     ),
@@ -98,6 +128,17 @@ CASES = (
         Maps([[(0, 0), (0, 1), (1, 1), (2, 3)], (3, 3)]),
         4,
     ),
-    _case("image-to-image", (Convolution(3, 3, padding=1, activation="tanh"), Convolution(1, 3, padding=1)), Maps((1, 6, 5)), 3, Loss("mse", reduction="mean_outputs")),
-    _case("one-sample", (Convolution(2, 3, activation="tanh"), MaxPooling(2), Dense(3, activation="softmax")), Maps((1, 8, 8)), 1),
+    _case(
+        "image-to-image",
+        (Convolution(3, 3, padding=1, activation="tanh"), Convolution(1, 3, padding=1)),
+        Maps((1, 6, 5)),
+        3,
+        Loss("mse", reduction="mean_outputs"),
+    ),
+    _case(
+        "one-sample",
+        (Convolution(2, 3, activation="tanh"), MaxPooling(2), Dense(3, activation="softmax")),
+        Maps((1, 8, 8)),
+        1,
+    ),
 )

@@ -10,10 +10,24 @@ CENTRE = {"theta": [1.0, -1.0, 0.5], "x": [[2.0, 1.0]], "v": [[1.0]]}
 CASES = (
     Case("radial-basis/power-1", (RadialBasis(4),), Maps((5,)), equations=EQUATIONS),
     Case("radial-basis/power-2", (RadialBasis(4, power=2),), Maps((5,)), equations=EQUATIONS),
-    Case("radial-basis/plain-beta", (RadialBasis(3, beta="plain"),), Maps((4,)), batch=5, given={"theta": [0.3, -0.2, 0.5, 1, -1, 0.4, 0.9, -0.6, 0.1, 0.7, -0.8, 0.2, 0.5, 1.5, 0.25]}, equations=EQUATIONS),
+    Case(
+        "radial-basis/plain-beta",
+        (RadialBasis(3, beta="plain"),),
+        Maps((4,)),
+        batch=5,
+        given={"theta": [0.3, -0.2, 0.5, 1, -1, 0.4, 0.9, -0.6, 0.1, 0.7, -0.8, 0.2, 0.5, 1.5, 0.25]},
+        equations=EQUATIONS,
+    ),
     Case("radial-basis/many", (RadialBasis(33, power=2),), Maps((67,)), batch=17, equations=EQUATIONS),
     Case("radial-basis/images", (RadialBasis(3),), Maps((2, 3, 2)), equations=EQUATIONS),
-    Case("radial-basis/far-from-the-origin", (RadialBasis(2, power=2),), Maps((3,)), draw="offset", given={"theta": [100, 99, 101, 100.5, 100, 99.5, -1, -0.5]}, equations=EQUATIONS),
+    Case(
+        "radial-basis/far-from-the-origin",
+        (RadialBasis(2, power=2),),
+        Maps((3,)),
+        draw="offset",
+        given={"theta": [100, 99, 101, 100.5, 100, 99.5, -1, -0.5]},
+        equations=EQUATIONS,
+    ),
     Case(
         "radial-basis/at-its-centre",
         (RadialBasis(1, beta="plain"),),

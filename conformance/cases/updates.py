@@ -9,7 +9,7 @@ from gcnn.maps import Maps
 from gcnn.optimizers import Adam, GradientDescent, Momentum, Optimizer
 
 RULES: tuple[tuple[str, Optimizer, tuple[str, ...], tuple[float, float]], ...] = (
-    # D.14 of the audit: θ after three steps on ½ (q1² + 10 q2²) from (1, 1).
+    # θ after three steps on ½ (q1² + 10 q2²) from (1, 1).
     ("gradient-descent", GradientDescent(0.05), ("H118", "D2", "D8", "D12"), (0.857375, 0.125)),
     ("momentum", Momentum(0.05, 0.9), ("H120", "H121"), (0.731375, -0.73)),
     ("adam", Adam(0.1), ("D11",), (0.701586274504, 0.701586271699)),

@@ -13,7 +13,12 @@ CASES = (
     Case("vanilla-subsampling/step-beyond-the-image", (VanillaSubsampling(9),), Maps((2, 4, 3)), equations=EQUATIONS),
     Case("vanilla-subsampling/dimensions/1", (VanillaSubsampling(3),), Maps((2, 11)), equations=EQUATIONS),
     Case("vanilla-subsampling/dimensions/3", (VanillaSubsampling(2),), Maps((2, 3, 4, 5)), equations=EQUATIONS),
-    Case("vanilla-subsampling/maps-of-differing-sizes", (VanillaSubsampling(2),), Maps([(7, 4), (4, 6)]), equations=EQUATIONS),
+    Case(
+        "vanilla-subsampling/maps-of-differing-sizes",
+        (VanillaSubsampling(2),),
+        Maps([(7, 4), (4, 6)]),
+        equations=EQUATIONS,
+    ),
     Case(
         "vanilla-subsampling/published",
         (VanillaSubsampling(2),),

@@ -7,14 +7,21 @@ from gcnn.maps import Maps
 CROSS, SINGLE = ("H86", "H92", "H95", "H97"), ("H87", "H93", "H96", "H97", "HT6")
 TABLE = [[1, 1, 0], [0, 1, 1]]
 
-# D.5 of the audit.
 POOL = [[1, 5, 2, 0], [3, 4, 2, 2], [7, 7, -1, -2], [0, 7, -3, -1], [9, 8, 6, 5]]
 
 CASES = (
     Case("weighted-subsampling/plain", (WeightedSubsampling(2),), Maps((3, 6, 4)), equations=SINGLE),
-    Case("weighted-subsampling/activated", (WeightedSubsampling(2, activation="tanh"),), Maps((6, 8, 8)), batch=17, equations=SINGLE),
+    Case(
+        "weighted-subsampling/activated",
+        (WeightedSubsampling(2, activation="tanh"),),
+        Maps((6, 8, 8)),
+        batch=17,
+        equations=SINGLE,
+    ),
     Case("weighted-subsampling/remainder", (WeightedSubsampling((3, 2)),), Maps((2, 7, 9)), equations=SINGLE),
-    Case("weighted-subsampling/single/table", (WeightedSubsampling(2, table=TABLE),), Maps((3, 5, 6)), equations=SINGLE),
+    Case(
+        "weighted-subsampling/single/table", (WeightedSubsampling(2, table=TABLE),), Maps((3, 5, 6)), equations=SINGLE
+    ),
     Case(
         "weighted-subsampling/cross/table",
         (WeightedSubsampling((3, 2), table=TABLE, weights="cross", activation="logistic"),),
@@ -30,7 +37,12 @@ CASES = (
     ),
     Case("weighted-subsampling/dimensions/1", (WeightedSubsampling(3),), Maps((2, 11)), equations=SINGLE),
     Case("weighted-subsampling/dimensions/3", (WeightedSubsampling((2, 1, 2)),), Maps((2, 4, 3, 5)), equations=SINGLE),
-    Case("weighted-subsampling/maps-of-differing-sizes", (WeightedSubsampling(2, table=TABLE),), Maps([(7, 4), (4, 6), (5, 5)]), equations=SINGLE),
+    Case(
+        "weighted-subsampling/maps-of-differing-sizes",
+        (WeightedSubsampling(2, table=TABLE),),
+        Maps([(7, 4), (4, 6), (5, 5)]),
+        equations=SINGLE,
+    ),
     Case(
         "weighted-subsampling/published",
         (WeightedSubsampling(2),),

@@ -29,7 +29,9 @@ def inputs_stay(subject: Subject, case: Case, program: Program, arrays: Arrays) 
             plan.loss_gradient(x, t)
         after = plan.vectors.download(plan.theta)
     pairs = {"x": (x, arrays.x), "v": (v, arrays.v), "t": (t, arrays.t), "θ": (after, theta)}
-    changed = [name for name, (now, then) in pairs.items() if not np.array_equal(now, subject.cast(then), equal_nan=True)]
+    changed = [
+        name for name, (now, then) in pairs.items() if not np.array_equal(now, subject.cast(then), equal_nan=True)
+    ]
     yield exactly("inputs unchanged", not changed, f"{', '.join(changed)} changed")
 
 

@@ -56,7 +56,9 @@ def vectors(subject: Subject) -> Iterator[Finding]:
         yield exactly("copy through views", np.array_equal(algebra.download(zeros), expected), "a view is not a view")
         host = algebra.download(b)
         host += 1
-        yield exactly("download is a copy", not np.array_equal(algebra.download(b), host), "writing to it changed the vector")
+        yield exactly(
+            "download is a copy", not np.array_equal(algebra.download(b), host), "writing to it changed the vector"
+        )
 
 
 def parameters(subject: Subject) -> Iterator[Finding]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from gcnn.maps import Array
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Finding:
         return self.fraction <= 1.0
 
 
-def compare(check: str, actual: Array, expected: Array, allowed: Array | float) -> Finding:
+def compare(check: str, actual: ArrayLike, expected: ArrayLike, allowed: ArrayLike) -> Finding:
     """Element-wise comparison. NaN must meet NaN; a shape that differs, or a value missing or infinite, is a failure."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape:

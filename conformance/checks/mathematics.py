@@ -76,9 +76,13 @@ def adjoint(subject: Subject, case: Case, program: Program, arrays: Arrays) -> I
         y1 = plan.forward(subject.cast(arrays.x)).astype(np.float64)
         y2 = plan.forward(subject.cast(other)).astype(np.float64)
         dx = plan.vjp(subject.cast(arrays.x), subject.cast(arrays.v)).astype(np.float64)
-    allowed = (np.abs(arrays.v) * (one.y_allowed + two.y_allowed)).sum() + (np.abs(arrays.x - other) * one.dx_allowed).sum()
+    allowed = (np.abs(arrays.v) * (one.y_allowed + two.y_allowed)).sum() + (
+        np.abs(arrays.x - other) * one.dx_allowed
+    ).sum()
     allowed += _host_rounding(arrays.v, one.y) + _host_rounding(arrays.x - other, dx)
-    yield compare("adjoint", np.float64(((y1 - y2) * arrays.v).sum()), np.float64(((arrays.x - other) * dx).sum()), allowed)
+    yield compare(
+        "adjoint", np.float64(((y1 - y2) * arrays.v).sum()), np.float64(((arrays.x - other) * dx).sum()), allowed
+    )
 
 
 def additivity(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:

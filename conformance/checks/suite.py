@@ -32,7 +32,12 @@ def checks_for(case: Case, subject: Subject) -> list[Check]:
         checks.append(oracle.each_layer)
     if case.smooth and case.draw not in ("ties", "extreme", "nan"):
         checks.append(mathematics.differences)
-    if len(case.layers) == 1 and isinstance(case.layers[0], LINEAR) and case.layers[0].activation == "identity" and finite:
+    if (
+        len(case.layers) == 1
+        and isinstance(case.layers[0], LINEAR)
+        and case.layers[0].activation == "identity"
+        and finite
+    ):
         checks.append(mathematics.adjoint)
     if finite and case.batch <= FEW:
         checks.append(mathematics.additivity)

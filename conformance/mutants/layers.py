@@ -30,7 +30,7 @@ from gcnn.layers import (
     VanillaSubsampling,
     WeightedSubsampling,
 )
-from gcnn.maps import Array
+from gcnn.maps import Array, last_axes
 
 
 class MissingBias(NumpyConvolution):
@@ -139,8 +139,8 @@ class TiesToAll(NumpyMaxPooling):
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
         seen = windows(self.inputs.embed(saved.y_in), self.window, self.window, self.outputs.box)
-        best = self.outputs.embed(saved.z)[(..., *([None] * len(self.window)))]
-        spread = self.outputs.embed(delta)[(..., *([None] * len(self.window)))]
+        best = self.outputs.embed(saved.z)[last_axes([None] * len(self.window))]
+        spread = self.outputs.embed(delta)[last_axes([None] * len(self.window))]
         return self.inputs.extract(scatter((seen == best) * spread, self.window, self.inputs.box))
 
 
@@ -261,7 +261,9 @@ MUTANTS = (
     Mutant("unrotated-kernel", "deltas correlated with the unrotated kernel", {Convolution: UnrotatedKernel}),
     Mutant("swapped-strides", "strides of the axes exchanged on the way back", {Convolution: SwappedStrides}),
     Mutant("forgotten-padding", "input gradient not shifted by the padding", {Convolution: ForgottenPadding}),
-    Mutant("shared-over-all", "a shared kernel's gradient summed over unconnected inputs", {Convolution: SharedOverOutputs}),
+    Mutant(
+        "shared-over-all", "a shared kernel's gradient summed over unconnected inputs", {Convolution: SharedOverOutputs}
+    ),
     Mutant("off-by-one-tail", "units that fill no tile miss their last input", {Dense: OffByOneTail}),
     Mutant("fortran-order", "images flattened with the first axis fastest", {Dense: FortranOrder}),
     Mutant("half-precision", "sums rounded to half precision", {Dense: HalfPrecision}),

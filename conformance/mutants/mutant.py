@@ -40,7 +40,7 @@ class Mutant(NumpyBackend):
 
     def layer(self, stage: Stage, device: Device, dtype: str) -> LayerImplementation:
         make = self._layers.get(type(stage.layer))
-        return make(stage.layer, stage.inputs, stage.outputs) if make else super().layer(stage, device, dtype)  # type: ignore[no-any-return]
+        return make(stage.layer, stage.inputs, stage.outputs) if make else super().layer(stage, device, dtype)
 
     def loss(self, program: Program, device: Device, dtype: str) -> Any:
         return self._loss(program) if self._loss else super().loss(program, device, dtype)

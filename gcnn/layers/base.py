@@ -163,6 +163,7 @@ def per_axis(layer: str, name: str, value: int | Size, dimensions: int) -> Size:
         return (value,) * dimensions
     if len(value) != dimensions:
         raise LayerError(
-            f"{layer}: {name}={value} has {len(value)} entries, but the input maps have {dimensions} axes. Give one an axis, or one integer for all."
+            f"{layer}: {name}={value} has {len(value)} entries, but the input maps have {dimensions} axes. "
+            "Give one an axis, or one integer for all."
         )
     return value

@@ -8,9 +8,10 @@ p the zero padding (an extension; 0 in the papers).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gcnn.layers import table as tables
 from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, truth, whole_number, whole_numbers
 from gcnn.layers.initial import glorot_uniform
 from gcnn.layers.windows import Sources, window_maps
-from gcnn.maps import Array, Maps, Size
+from gcnn.maps import Array, Maps, Size, last_axes
 
 
 @register_layer
@@ -49,10 +50,10 @@ class Convolution(Layer):
     """
 
     maps: int
-    kernel: int | Size | tuple[Size, ...]
+    kernel: int | Sequence[int] | Sequence[Sequence[int]]
     stride: int | Size = 1
     padding: int | Size = 0
-    table: tables.Table | None = None
+    table: tables.TableLike | None = None
     shared: bool = False
     remainder: str = "floor"
     activation: str = "identity"
@@ -80,6 +81,11 @@ class Convolution(Layer):
     def _mixed(self) -> bool:
         return isinstance(self.kernel, tuple) and isinstance(self.kernel[0], tuple)
 
+    @property
+    def _size(self) -> int | Size:
+        """The kernel where it is one for all connections."""
+        return cast(int | Size, self.kernel)
+
     def connections(self, inputs: Maps) -> Array:
         """(maps, input maps) booleans: the table."""
         return tables.as_array(str(self), self.table, self.maps, inputs.count)
@@ -96,7 +102,7 @@ class Convolution(Layer):
         """(i, j, taps per axis) of every connection, in flat order."""
         pairs = [(int(i), int(j)) for i, j in np.argwhere(self.connections(inputs))]
         if not self._mixed:
-            size = per_axis(str(self), "kernel", self.kernel, inputs.dimensions)  # type: ignore[arg-type]
+            size = per_axis(str(self), "kernel", self._size, inputs.dimensions)
             return [(i, j, size) for i, j in pairs]
         sizes: Any = self.kernel
         if len(sizes) != len(pairs):
@@ -111,7 +117,7 @@ class Convolution(Layer):
     def kernel_box(self, inputs: Maps) -> Size:
         """Taps per axis of a box that holds every kernel of the layer."""
         if not self._mixed:
-            return per_axis(str(self), "kernel", self.kernel, inputs.dimensions)  # type: ignore[arg-type]
+            return per_axis(str(self), "kernel", self._size, inputs.dimensions)
         return tuple(max(axis) for axis in zip(*(size for _, _, size in self.taps(inputs)), strict=True))
 
     def kernel_mask(self, inputs: Maps) -> Array:
@@ -120,8 +126,8 @@ class Convolution(Layer):
         tables.check_room(str(self), self.maps, inputs.count * prod(box))
         mask = np.zeros((self.maps, inputs.count, *box), dtype=bool)
         for i, j, size in self.taps(inputs):
-            mask[(i, j, *(slice(n) for n in size))] = True
-        return mask.any(axis=1) if self.shared else mask
+            mask[i, j][last_axes(slice(n) for n in size)] = True
+        return np.asarray(mask.any(axis=1)) if self.shared else mask
 
     def output_maps(self, inputs: Maps) -> Maps:
         if inputs.dimensions == 0:
@@ -178,5 +184,5 @@ class Convolution(Layer):
 def _kernel(kernel: Any) -> int | Size | tuple[Size, ...]:
     """One integer, one an axis, or (nested) one size a connection."""
     if isinstance(kernel, list | tuple) and kernel and all(isinstance(size, list | tuple) for size in kernel):
-        return tuple(whole_numbers("Convolution", "kernel", size) for size in kernel)  # type: ignore[misc]  # tuples in, tuples out
+        return tuple(cast(Size, whole_numbers("Convolution", "kernel", size)) for size in kernel)
     return whole_numbers("Convolution", "kernel", kernel)

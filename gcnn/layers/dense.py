@@ -36,7 +36,7 @@ class Dense(Layer):
     """
 
     units: int
-    table: tables.Table | None = None
+    table: tables.TableLike | None = None
     activation: str = "identity"
     bias: bool = True
 

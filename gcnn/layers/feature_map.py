@@ -20,7 +20,7 @@ from gcnn.maps import Array, Maps
 class Features(NamedTuple):
     """A feature map: how many features it makes of n inputs at a degree and, for a user's own, its formulas."""
 
-    count: Callable[[int, int], int]
+    size: Callable[[int, int], int]
     function: Callable[[Array], Array] | None = None
     pullback: Callable[[Array, Array], Array] | None = None
 
@@ -77,7 +77,7 @@ class FeatureMap(Layer):
         object.__setattr__(self, "degree", whole_number("FeatureMap", "degree", self.degree))
 
     def output_maps(self, inputs: Maps) -> Maps:
-        return Maps((_FEATURES[self.features].count(inputs.points, self.degree),))
+        return Maps((_FEATURES[self.features].size(inputs.points, self.degree),))
 
     def codomain(self, inputs: Interval) -> Interval:
         return REALS

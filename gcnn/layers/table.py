@@ -6,6 +6,7 @@ transpose: i ∈ C_j ⇔ j ∈ D_i.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from gcnn.errors import LayerError
 from gcnn.maps import Array
 
 Table = tuple[tuple[bool, ...], ...]
+TableLike = Sequence[Sequence[int]] | Array
+"""What a layer takes: rows of booleans, or of 0 and 1. It keeps a `Table`."""
 
 MOST_WEIGHTS = 2**31 - 1
 """The most weights of a layer, counting those that a table leaves out: what a 32-bit index can reach, on any device."""
@@ -29,7 +32,8 @@ def checked(layer: str, table: Any, outputs: int | None = None) -> Table | None:
         raise LayerError(f"{layer}: the rows of the connection table differ in length.") from error
     if array.ndim != 2 or array.size == 0 or not np.isin(array, (0, 1)).all():
         raise LayerError(
-            f"{layer}: a connection table is (outputs, inputs) booleans, True where connected; got shape {array.shape}, dtype {array.dtype}."
+            f"{layer}: a connection table is (outputs, inputs) booleans, True where connected; "
+            f"got shape {array.shape}, dtype {array.dtype}."
         )
     if outputs is not None and len(array) != outputs:
         raise LayerError(
@@ -44,14 +48,15 @@ def check_room(layer: str, outputs: int, inputs: int) -> None:
         raise LayerError(f"{layer}: more than {MOST_WEIGHTS} weights between its inputs and outputs. Use smaller maps.")
 
 
-def as_array(layer: str, table: Table | None, outputs: int, inputs: int) -> Array:
+def as_array(layer: str, table: TableLike | None, outputs: int, inputs: int) -> Array:
     """The table as an (outputs, inputs) boolean array, all True where it is None."""
     check_room(layer, outputs, inputs)
     if table is None:
         return np.ones((outputs, inputs), dtype=bool)
     if len(table[0]) != inputs:
         raise LayerError(
-            f"{layer}: the connection table has {len(table[0])} columns, but there are {inputs} inputs. Its shape must be ({outputs}, {inputs})."
+            f"{layer}: the connection table has {len(table[0])} columns, but there are {inputs} inputs. "
+            f"Its shape must be ({outputs}, {inputs})."
         )
     return np.asarray(table, dtype=bool)
 

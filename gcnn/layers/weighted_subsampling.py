@@ -37,7 +37,7 @@ class WeightedSubsampling(Layer):
     """
 
     window: int | Size
-    table: tables.Table | None = None
+    table: tables.TableLike | None = None
     weights: str = "single"
     activation: str = "identity"
 
@@ -63,7 +63,7 @@ class WeightedSubsampling(Layer):
     def weight_mask(self, inputs: Maps) -> Array:
         """(maps, input maps) booleans, True where a weight α_ij exists; (maps,) where weights are single."""
         connections = self.connections(inputs)
-        return connections if self.weights == "cross" else connections.any(axis=1)
+        return connections if self.weights == "cross" else np.asarray(connections.any(axis=1))
 
     def output_maps(self, inputs: Maps) -> Maps:
         window = self.windows(inputs)

@@ -7,11 +7,12 @@ complete windows only, all maps aligned at the origin corner.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
 from gcnn.errors import LayerError
-from gcnn.maps import Domain, Maps, Size
+from gcnn.maps import Array, Domain, Maps, Size
 
 Sources = Sequence[tuple[int, Size]]
 """The connections of one output map: (input map j, taps per axis)."""
@@ -47,15 +48,16 @@ def _box_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, paddin
     for axis, (k, p) in enumerate(zip(stride, padding, strict=True)):
         counts = []
         for j, taps in sources:
-            room = inputs.domains[j][axis] + 2 * p - taps[axis]  # type: ignore[operator]  # boxes only
+            cells = cast(Size, inputs.domains[j])[axis]
+            room = cells + 2 * p - taps[axis]
             if room < 0:
                 raise LayerError(
-                    f"{layer}: the window needs {taps[axis]} cells along axis {axis}, but input map {j} has {inputs.domains[j][axis]}"
+                    f"{layer}: the window needs {taps[axis]} cells along axis {axis}, but input map {j} has {cells}"
                     f"{f' (and padding {p})' if p else ''}. Use a smaller window, a larger image, or padding where the layer offers it."
                 )
             if remainder == "error" and room % k:
                 raise LayerError(
-                    f"{layer}: input map {j} has {inputs.domains[j][axis]} cells along axis {axis}: a window of {taps[axis]} moving by {k} "
+                    f"{layer}: input map {j} has {cells} cells along axis {axis}: a window of {taps[axis]} moving by {k} "
                     f"leaves {room % k} over. Change sizes so that it fits, or use remainder='floor' (delmas, Eq. 38)."
                 )
             counts.append(room // k + 1)
@@ -66,14 +68,15 @@ def _box_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, paddin
 def _points_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, i: int) -> Domain:
     """Complete windows over arbitrary coordinate sets, found on the maps' masks."""
     mask = inputs.mask
-    complete = None
+    complete: Array | None = None
     for j, taps in sources:
         if any(t > n for t, n in zip(taps, inputs.box, strict=True)):
             complete = None
             break
         axes = tuple(range(inputs.dimensions))
-        windows = np.lib.stride_tricks.sliding_window_view(mask[j], taps, axes)  # type: ignore[call-overload]
-        fits = windows[tuple(slice(None, None, k) for k in stride)].all(axis=tuple(a + inputs.dimensions for a in axes))
+        windows = np.lib.stride_tricks.sliding_window_view(mask[j], taps, axes)
+        steps = windows[tuple(slice(None, None, k) for k in stride)]
+        fits: Array = np.asarray(steps.all(axis=tuple(a + inputs.dimensions for a in axes)))
         if complete is None:
             complete = fits
         else:
