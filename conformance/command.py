@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gcnn.backend import Backend, find_device, get_backend, select
+from gcnn.backend import Backend, Device, find_device, get_backend, select
 from gcnn.conformance import expected as expected_failures
 from gcnn.conformance.case import LEVELS
-from gcnn.conformance.certificate import certificate, worst_by_group, write
-from gcnn.conformance.runner import DTYPES, Report, Result, case_ids, run, selected
+from gcnn.conformance.certificate import certificate, fraction, worst_by_group, write
+from gcnn.conformance.runner import DTYPES, STATUSES, Report, Result, case_ids, run, selected
 from gcnn.errors import BackendUnavailable, GcnnError
 
 PASSED, FAILED, USAGE, NOT_RUN = 0, 1, 2, 3
+CAPTION = "worst: the largest error of the group over what its rounding allows; 1 is the limit"
 
 
 @click.command(
@@ -94,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         return USAGE
 
 
-def _subject(backend: str | None, device: str | None):  # type: ignore[no-untyped-def]
+def _subject(backend: str | None, device: str | None) -> tuple[Backend, Device]:
     if backend is None or backend == "auto":
         return select(backend, device)
     chosen: Backend = get_backend(backend)
@@ -102,44 +104,28 @@ def _subject(backend: str | None, device: str | None):  # type: ignore[no-untype
 
 
 def _line(console: Console, result: Result) -> None:
-    console.print(
-        f"{result.status:17} {result.fraction:8.3f}  {result.dtype}  {result.id}  {result.check}",
-        highlight=False,
-        markup=False,
-    )
+    row = f"{result.status:17} {fraction(result.fraction):>7}  {result.dtype}  {result.id}  {result.check}"
+    console.print(row, highlight=False, markup=False)
 
 
 def _summary(console: Console, report: Report) -> None:
-    table = Table("group", "dtype", "cases", "declined", "failed", "worst fraction of allowance", "in case", "check")
+    table = Table(
+        "group", "dtype", "cases", "declined", "failed", "worst", "where", box=box.SIMPLE_HEAD, caption=CAPTION
+    )
     for worst in worst_by_group(report.results):
-        group = [r for r in report.results if r.id.split("/")[0] == worst.id.split("/")[0] and r.dtype == worst.dtype]
-        declined, failed = (sum(r.status == s for r in group) for s in ("declined", "failed"))
-        name = worst.id.split("/")
-        table.add_row(
-            name[0],
-            worst.dtype,
-            str(len(group)),
-            str(declined),
-            str(failed),
-            f"{worst.fraction:.3f}",
-            "/".join(name[1:]),
-            worst.check,
-        )
+        group, case = worst.id.split("/", 1)
+        rows = [r for r in report.results if r.id.split("/")[0] == group and r.dtype == worst.dtype]
+        declined, failed = (sum(r.status == status for r in rows) for status in ("declined", "failed"))
+        where = f"{case}: {worst.check}"
+        table.add_row(group, worst.dtype, str(len(rows)), str(declined), str(failed), fraction(worst.fraction), where)
     console.print(table)
     for result in report.results:
         if not result.ok:
-            console.print(
-                f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}",
-                highlight=False,
-                markup=False,
-            )
+            where = f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}"
+            console.print(where, highlight=False, markup=False)
     for fault in report.faults:
         console.print(f"fault: {fault}", highlight=False, markup=False)
-    counts = ", ".join(
-        f"{report.count(s)} {s}" for s in ("passed", "declined", "expected failure", "unexpected pass", "failed")
-    )
+    counts = ", ".join(f"{report.count(status)} {status}" for status in STATUSES)
     verdict = "conforms" if report.passed else "does NOT conform"
-    console.print(
-        f"{report.backend.name} {verdict}: {counts}; {sum(r.findings for r in report.results)} comparisons",
-        highlight=False,
-    )
+    comparisons = sum(result.findings for result in report.results)
+    console.print(f"{report.backend.name} {verdict}: {counts}; {comparisons} comparisons", highlight=False)

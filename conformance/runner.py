@@ -20,6 +20,7 @@ from gcnn.conformance.subject import Subject
 from gcnn.errors import Unsupported
 
 DTYPES = ("float64", "float32")
+STATUSES = ("passed", "declined", "expected failure", "unexpected pass", "failed")
 
 
 @dataclass(frozen=True)

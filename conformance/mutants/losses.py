@@ -55,8 +55,23 @@ class WithoutHalf(NumpyLoss):
 
 
 MUTANTS = (
-    Mutant("assumes-probabilities", "δ = y - t whatever the targets sum to", loss=AssumesProbabilities),
-    Mutant("divides-by-the-plan", "a short batch divided by the planned one", loss=DividesByThePlan),
-    Mutant("forgets-weights", "loss weights missing in the gradient", loss=ForgetsWeights),
-    Mutant("without-half", "squared error without its ½", loss=WithoutHalf),
+    Mutant(
+        "assumes-probabilities",
+        "δ = y - t whatever the targets sum to",
+        "losses/cross-entropy/softmax/any",
+        loss=AssumesProbabilities,
+    ),
+    Mutant(
+        "divides-by-the-plan",
+        "a short batch divided by the planned one",
+        "losses/cross-entropy/softmax/one_hot",
+        loss=DividesByThePlan,
+    ),
+    Mutant(
+        "forgets-weights",
+        "loss weights missing in the gradient",
+        "losses/weights/cross_entropy/softmax",
+        loss=ForgetsWeights,
+    ),
+    Mutant("without-half", "squared error without its ½", "dense/published/xor-squares", loss=WithoutHalf),
 )

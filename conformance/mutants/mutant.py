@@ -20,6 +20,7 @@ class Mutant(NumpyBackend):
     Args:
         name: what the mistake is called.
         mistake: one line that says it.
+        caught_by: a case that fails on it.
         layers: implementation by specification, in place of the oracle's.
         loss: makes the loss of a program.
         plan: the class of its plans.
@@ -30,12 +31,13 @@ class Mutant(NumpyBackend):
         self,
         name: str,
         mistake: str,
+        caught_by: str,
         layers: Mapping[type[Layer], Make] | None = None,
         loss: Make | None = None,
         plan: type[LayerwisePlan] = LayerwisePlan,
         update: Callable[[UpdateRule, LayerwisePlan], None] | None = None,
     ) -> None:
-        self.name, self.mistake = name, mistake
+        self.name, self.mistake, self.caught_by = name, mistake, caught_by
         self._layers, self._loss, self._plan, self._update = layers or {}, loss, plan, update
 
     def layer(self, stage: Stage, device: Device, dtype: str) -> LayerImplementation:

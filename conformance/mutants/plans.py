@@ -9,6 +9,7 @@ import numpy as np
 
 from gcnn.backend import Saved, UpdateRule, Value
 from gcnn.conformance.mutants.mutant import Mutant
+from gcnn.errors import Unsupported
 from gcnn.maps import Array
 from gcnn.plan import LayerwisePlan, apply_rule
 
@@ -100,6 +101,8 @@ class PlansAnything(Mutant):
         return replace(super().capabilities, features=super().capabilities.features - {"padding"})
 
     def plan(self, program: Any, device: Any, dtype: str, batch: int) -> LayerwisePlan:
+        if missing := super().capabilities.missing(program, dtype):
+            raise Unsupported(self.name, missing)
         return LayerwisePlan(self, program, device, dtype, batch)
 
 
@@ -107,8 +110,6 @@ class RefusesItsClaims(Mutant):
     """Claims a layer and then refuses it."""
 
     def plan(self, program: Any, device: Any, dtype: str, batch: int) -> LayerwisePlan:
-        from gcnn.errors import Unsupported
-
         if any(type(stage.layer).__name__ == "Flatten" for stage in program.stages):
             raise Unsupported(self.name, ["Flatten after all"])
         return super().plan(program, device, dtype, batch)
@@ -155,18 +156,25 @@ def forgets_state(rule: UpdateRule, plan: LayerwisePlan) -> None:
 
 
 MUTANTS = (
-    Mutant("accumulates", "gradients added to the old ones", plan=Accumulates),
-    Mutant("stale-buffer", "a short batch uses rows of the one before", plan=StaleBuffer),
-    Mutant("drops-last-sample", "the sample after a full block is not computed", plan=DropsLastSample),
-    Mutant("writes-past-the-end", "a store beyond the caller's array", plan=WritesPastTheEnd),
-    Mutant("leaves-gaps", "cells of the output that are not written", plan=LeavesGaps),
-    Mutant("scales-its-input", "the caller's input changes", plan=ScalesItsInput),
-    Mutant("unordered-sum", "equal calls give other bits", plan=UnorderedSum),
-    PlansAnything("plans-anything", "plans what it does not claim"),
-    RefusesItsClaims("refuses-its-claims", "claims a layer and refuses it"),
-    Mutant("uncorrected-adam", "Adam without bias correction", update=uncorrected_adam),
-    Mutant("damped-momentum", "momentum that averages the gradient", update=damped_momentum),
-    Mutant("forgotten-centre", "L2 without its centre", update=forgotten_centre),
-    Mutant("decays-biases", "L2 without its mask", update=decays_biases),
-    Mutant("forgets-state", "state vectors cleared at every step", update=forgets_state),
+    Mutant("accumulates", "gradients added to the old ones", "dense/plain", plan=Accumulates),
+    Mutant("stale-buffer", "a short batch uses rows of the one before", "dense/plain", plan=StaleBuffer),
+    Mutant("drops-last-sample", "the sample after a full block is not computed", "dense/primes", plan=DropsLastSample),
+    Mutant("writes-past-the-end", "a store beyond the caller's array", "dense/plain", plan=WritesPastTheEnd),
+    Mutant("leaves-gaps", "cells of the output that are not written", "dense/plain", plan=LeavesGaps),
+    Mutant("scales-its-input", "the caller's input changes", "dense/plain", plan=ScalesItsInput),
+    Mutant("unordered-sum", "equal calls give other bits", "dense/plain", plan=UnorderedSum),
+    PlansAnything("plans-anything", "plans what it does not claim", "convolution/padding/same"),
+    RefusesItsClaims("refuses-its-claims", "claims a layer and refuses it", "flatten/images"),
+    Mutant("uncorrected-adam", "Adam without bias correction", "updates/published/adam", update=uncorrected_adam),
+    Mutant(
+        "damped-momentum", "momentum that averages the gradient", "updates/published/momentum", update=damped_momentum
+    ),
+    Mutant(
+        "forgotten-centre",
+        "L2 without its centre",
+        "updates/l2/gradient-descent/centre-and-mask",
+        update=forgotten_centre,
+    ),
+    Mutant("decays-biases", "L2 without its mask", "updates/l2/gradient-descent/centre-and-mask", update=decays_biases),
+    Mutant("forgets-state", "state vectors cleared at every step", "updates/published/momentum", update=forgets_state),
 )

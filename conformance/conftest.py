@@ -1,0 +1,39 @@
+"""Options of the pytest form: `pytest --pyargs gcnn.conformance --backend NAME`."""
+
+from __future__ import annotations
+
+import pytest
+
+from gcnn.backend import Backend, Device, find_device, get_backend, select
+from gcnn.conformance import expected as expected_failures
+from gcnn.conformance.runner import DTYPES, selected
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The backend and device under test."""
+    group = parser.getgroup("gcnn conformance")
+    group.addoption("--backend", default=None, help="backend under test; default: GCNN_BACKEND, then auto")
+    group.addoption("--device", default=None, help="index or glob over device names")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a case and dtype."""
+    if "case_id" in metafunc.fixturenames:
+        cases = [(name, dtype) for dtype in DTYPES for name in selected()]
+        metafunc.parametrize(("case_id", "dtype"), cases, ids=[f"{name}-{dtype}" for name, dtype in cases])
+
+
+@pytest.fixture(scope="session")
+def backend_and_device(request: pytest.FixtureRequest) -> tuple[Backend, Device]:
+    """What is under test; an error, never a pass, where it is not there."""
+    name, device = request.config.getoption("--backend"), request.config.getoption("--device")
+    if name is None:
+        return select(None, device)
+    backend = get_backend(name)
+    return backend, find_device(backend, device)
+
+
+@pytest.fixture(scope="session")
+def known_failures(backend_and_device: tuple[Backend, Device]) -> tuple[expected_failures.Expected, ...]:
+    """The backend's own list of expected failures."""
+    return expected_failures.read(getattr(backend_and_device[0], "expected_failures", None))
