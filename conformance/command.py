@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from gcnn.backend import Backend, Device, find_device, get_backend, select
 from gcnn.conformance import expected as expected_failures
@@ -109,16 +107,14 @@ def _line(console: Console, result: Result) -> None:
 
 
 def _summary(console: Console, report: Report) -> None:
-    table = Table(
-        "group", "dtype", "cases", "declined", "failed", "worst", "where", box=box.SIMPLE_HEAD, caption=CAPTION
-    )
+    console.print(f"{'group':22} {'dtype':8} cases declined failed   worst  where", highlight=False)
     for worst in worst_by_group(report.results):
         group, case = worst.id.split("/", 1)
         rows = [r for r in report.results if r.id.split("/")[0] == group and r.dtype == worst.dtype]
         declined, failed = (sum(r.status == status for r in rows) for status in ("declined", "failed"))
-        where = f"{case}: {worst.check}"
-        table.add_row(group, worst.dtype, str(len(rows)), str(declined), str(failed), fraction(worst.fraction), where)
-    console.print(table)
+        row = f"{group:22} {worst.dtype:8} {len(rows):5} {declined:8} {failed:6} {fraction(worst.fraction):>7}  {case}: {worst.check}"
+        console.print(row, highlight=False, markup=False)
+    console.print(CAPTION, highlight=False)
     for result in report.results:
         if not result.ok:
             where = f"{result.status}: {result.id} ({result.dtype}), {result.check}: {result.detail}"

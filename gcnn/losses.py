@@ -79,7 +79,7 @@ class Loss:
             )
 
     def check_targets(self, t: Array) -> None:
-        """Raise `LossError` for targets outside the loss's domain (B-13): binary targets lie in [0, 1]."""
+        """Raise `LossError` for targets outside the loss's domain (decision "targets"): binary targets lie in [0, 1]."""
         if self.name == "binary_cross_entropy" and ((t < 0) | (t > 1)).any():
             worst = t[(t < 0) | (t > 1)].flat[0]
             raise LossError(f"binary_cross_entropy: targets must lie in [0, 1], got {worst!r}.")

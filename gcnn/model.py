@@ -97,7 +97,7 @@ class Model:
         return self.plan.report()
 
     def initialize_from(self, x: Array, seed: int | None = None) -> None:
-        """Place the centres of radial basis layers on random samples of their own inputs, with widths to match (B-23)."""
+        """Place the centres of radial basis layers on random samples of their own inputs, with widths to match (decision "centres")."""
         x = self.check_inputs(x)
         rng = np.random.default_rng(self.network.seed if seed is None else checked_seed(seed))
         theta = self.theta

@@ -87,12 +87,12 @@ class Network:
         return tuple(stages)
 
     def initial_parameters(self, seed: int | None = None) -> Array:
-        """(parameter_count,) float64: the seeded start (equations.md, B-22 and B-24)."""
+        """(parameter_count,) float64: the seeded start (decision "start")."""
         rng = np.random.default_rng(self.seed if seed is None else checked_seed(seed))
         return np.concatenate([np.zeros(0), *(stage.layer.initialize(stage.inputs, rng) for stage in self.stages)])
 
     def decay_mask(self) -> Array:
-        """(parameter_count,) booleans: True on weights, False on biases; the default mask of an L2 penalty (B-20)."""
+        """(parameter_count,) booleans: True on weights, False on biases; the default mask of an L2 penalty (decision "decay")."""
         blocks = [p for stage in self.stages for p in stage.layer.parameters(stage.inputs)]
         return np.concatenate([np.zeros(0, bool), *(np.full(p.count, p.decays) for p in blocks)])
 

@@ -87,7 +87,7 @@ def train(
         model: from `Network.bind`; its `batch` is the mini-batch size.
         data: inputs (samples, *inputs) and targets (samples, *outputs) or integer labels.
         optimizer: None is `Adam()`.
-        epochs: passes over the data, each in a fresh seeded order; a last short batch is kept (equations.md, B-25).
+        epochs: passes over the data, each in a fresh seeded order; a last short batch is kept (decision "order").
         validation: held-back data, evaluated after every epoch.
         callbacks: called after every epoch; one that returns True ends the training.
         seed: of the order; None takes the network's.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,7 +84,7 @@ class NumpyBackend(LayerwiseBackend):
             Device(
                 "numpy",
                 0,
-                platform.processor() or platform.machine() or "cpu",
+                _processor(),
                 "cpu",
                 self.capabilities.dtypes,
                 details,
@@ -103,6 +105,18 @@ class NumpyBackend(LayerwiseBackend):
         return True
 
 
+@cache
+def _processor() -> str:
+    """The processor's name, as far as the system tells."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "cpu"
+
+
+@cache
 def _blas() -> str:
     config: Any = np.show_config(mode="dicts")
     blas = config.get("Build Dependencies", {}).get("blas", {})

@@ -1,7 +1,7 @@
 """Losses and output deltas (Hedberg 2015, Eqs. 20-32, 105, Tables 2 and 3; delmas, Eqs. 19-22 and 30-33).
 
 δ is always ∂r/∂z of the last layer. Softmax and logistic outputs are paired with their cross-entropy in closed form, from the
-logits, so that nothing is ever divided by a vanishing y (equations.md, B-11 and B-12).
+logits, so that nothing is ever divided by a vanishing y (decision "safety").
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from gcnn.maps import Array, Maps
 
 
 class NumpyMaxPooling(NumpyLayer):
-    """The forward pass keeps which cell won; asking again on the way back could find none (equations.md, A.6)."""
+    """The forward pass keeps which cell won; asking again on the way back could find none."""
 
     def __init__(self, layer: MaxPooling, inputs: Maps, outputs: Maps) -> None:
         super().__init__(layer, inputs, outputs)

@@ -1,4 +1,4 @@
-"""Radial basis layer (Hedberg 2015, Eqs. 46-55; the gradients, which the paper leaves out, by equations.md A.3).
+"""Radial basis layer (Hedberg 2015, Eqs. 46-55; with the gradients that the paper leaves out: docs/corrections.md).
 
 z_i = ρ(s_i),   s_i = β_i r_i^p,   r_i = ‖y - c_i‖
 """

@@ -9,7 +9,7 @@ import numpy as np
 
 from gcnn import activations
 from gcnn.errors import FormatError, LayerError, one_of
-from gcnn.maps import Array, Maps, Size
+from gcnn.maps import MOST_MAPS, Array, Maps, Size
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Parameter:
     Attributes:
         name: "kernels", "weights", "biases", "centres", ...
         count: how many numbers it holds.
-        decays: whether an L2 penalty pulls on it by default: weights do, biases do not (equations.md, B-20).
+        decays: whether an L2 penalty pulls on it by default: weights do, biases do not (decision "decay").
     """
 
     name: str
@@ -135,9 +135,16 @@ def layer_from_json(document: Any) -> Layer:
 
 
 def whole_number(layer: str, name: str, value: Any, least: int = 1) -> int:
-    """Check a count such as `units`: an integer of at least `least`."""
+    """Check an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise LayerError(f"{layer}: {name} must be an integer of at least {least}, got {value!r}.")
+    return int(value)
+
+
+def map_count(layer: str, name: str, value: Any) -> int:
+    """Check a number of maps or units: an integer from 1 to `MOST_MAPS`."""
+    if whole_number(layer, name, value) > MOST_MAPS:
+        raise LayerError(f"{layer}: {name} must be at most {MOST_MAPS}, got {value!r}.")
     return int(value)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
-from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, truth, whole_number, whole_numbers
+from gcnn.layers.base import Layer, Parameter, map_count, per_axis, register_layer, truth, whole_numbers
 from gcnn.layers.initial import glorot_uniform
 from gcnn.layers.windows import Sources, window_maps
 from gcnn.maps import Array, Maps, Size, last_axes
@@ -61,7 +61,7 @@ class Convolution(Layer):
 
     def __post_init__(self) -> None:
         name = "Convolution"
-        object.__setattr__(self, "maps", whole_number(name, "maps", self.maps))
+        object.__setattr__(self, "maps", map_count(name, "maps", self.maps))
         object.__setattr__(self, "kernel", _kernel(self.kernel))
         object.__setattr__(self, "stride", whole_numbers(name, "stride", self.stride))
         object.__setattr__(self, "padding", whole_numbers(name, "padding", self.padding, least=0))
@@ -144,7 +144,7 @@ class Convolution(Layer):
                     f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}."
                 )
             return self.output
-        # A map without inputs is its bias everywhere (B-8); it is given the points of a fully connected map.
+        # A map without inputs is its bias everywhere (decision "dead maps"); it is given the points of a fully connected map.
         every = [(j, self.kernel_box(inputs)) for j in range(inputs.count)]
         return window_maps(
             str(self),

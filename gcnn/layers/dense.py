@@ -13,7 +13,7 @@ import numpy as np
 
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
-from gcnn.layers.base import Layer, Parameter, register_layer, truth, whole_number
+from gcnn.layers.base import Layer, Parameter, map_count, register_layer, truth
 from gcnn.layers.initial import glorot_uniform
 from gcnn.maps import Array, Maps
 
@@ -41,7 +41,7 @@ class Dense(Layer):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", whole_number("Dense", "units", self.units))
+        object.__setattr__(self, "units", map_count("Dense", "units", self.units))
         object.__setattr__(self, "table", tables.checked("Dense", self.table, self.units))
         object.__setattr__(self, "bias", truth("Dense", "bias", self.bias))
         self.check_activation()

@@ -1,4 +1,4 @@
-"""Initial weights (equations.md, B-22): Glorot's uniform rule, counting the connections that exist."""
+"""Initial weights (decision "start"): Glorot's uniform rule, counting the connections that exist."""
 
 from __future__ import annotations
 

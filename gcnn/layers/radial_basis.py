@@ -17,7 +17,7 @@ import numpy as np
 
 from gcnn.activations import REALS, Interval
 from gcnn.errors import GcnnError, LayerError, one_of
-from gcnn.layers.base import Layer, Parameter, register_layer, whole_number
+from gcnn.layers.base import Layer, Parameter, map_count, register_layer
 from gcnn.maps import Array, Maps
 
 
@@ -65,7 +65,7 @@ class RadialBasis(Layer):
 
     Parameters, in flat order: centres c_i by unit, then by input; then β_i (or log β_i).
     Initial values: centres from N(0, 1), β = N^(-p/2) for N inputs, so that typical distances give s near 1;
-    `Model.initialize_from` places the centres on data instead (equations.md, B-23).
+    `Model.initialize_from` places the centres on data instead (decision "centres").
     """
 
     units: int
@@ -74,7 +74,7 @@ class RadialBasis(Layer):
     rho: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", whole_number("RadialBasis", "units", self.units))
+        object.__setattr__(self, "units", map_count("RadialBasis", "units", self.units))
         if isinstance(self.power, bool) or not isinstance(self.power, int) or self.power not in (1, 2):
             raise LayerError(f"RadialBasis: power must be 1 or 2, got {self.power!r}.")
         if self.beta not in ("log", "plain"):
@@ -93,7 +93,7 @@ class RadialBasis(Layer):
         return np.concatenate([centres, self._stored(np.full(self.units, inputs.points ** (-self.power / 2)))])
 
     def initialize_from(self, y: Array, rng: np.random.Generator) -> Array:
-        """Centres at random samples of the layer's own input `y`, widths from their spread (B-23)."""
+        """Centres at random samples of the layer's own input `y`, widths from their spread (decision "centres")."""
         values = y.reshape(len(y), -1).astype(np.float64)
         if len(values) < self.units:
             raise LayerError(f"{self}: {self.units} centres need as many samples, got {len(values)}.")

@@ -1,6 +1,6 @@
 """Which output coordinates a sliding window has: the index sets S_i of convolution and all pooling layers.
 
-The papers leave them silent (equations.md, A.4 and A.6). Here S_i = {x : k x + u - p lies in S_j, for all taps u and all j in D_i}:
+The papers leave them silent (decision "index sets"). Here S_i = {x : k x + u - p lies in S_j, for all taps u and all j in D_i}:
 complete windows only, all maps aligned at the origin corner.
 """
 

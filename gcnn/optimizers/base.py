@@ -25,7 +25,7 @@ class Optimizer(ABC):
         l2: λ ≥ 0 of the penalty ½ λ Σ mask (θ - centre)², whose pull joins the gradient (delmas, Eqs. 3-4).
         l2_centre: (parameters,) the preferred point q_0; None is the origin.
         l2_mask: (parameters,) factors; None pulls on everything here, and on weights but not biases when a network is
-            trained (equations.md, B-20).
+            trained (decision "decay").
 
     Raises:
         OptimizerError: a hyper-parameter outside its range.
