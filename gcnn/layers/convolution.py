@@ -19,7 +19,7 @@ from gcnn.errors import LayerError
 from gcnn.layers import table as tables
 from gcnn.layers.base import Layer, Parameter, map_count, per_axis, register_layer, truth, whole_numbers
 from gcnn.layers.initial import glorot_uniform
-from gcnn.layers.windows import Sources, window_maps
+from gcnn.layers.windows import window_maps
 from gcnn.maps import Array, Maps, Size, last_axes
 
 
@@ -100,6 +100,8 @@ class Convolution(Layer):
 
     def taps(self, inputs: Maps) -> list[tuple[int, int, Size]]:
         """(i, j, taps per axis) of every connection, in flat order."""
+        if not self._mixed:
+            tables.check_room(str(self), self.maps, inputs.count * prod(self.kernel_box(inputs)))
         pairs = [(int(i), int(j)) for i, j in np.argwhere(self.connections(inputs))]
         if not self._mixed:
             size = per_axis(str(self), "kernel", self._size, inputs.dimensions)
@@ -135,9 +137,9 @@ class Convolution(Layer):
                 f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers."
             )
         taps = self.taps(inputs)
-        sources: list[Sources] = [[] for _ in range(self.maps)]
+        sources: list[list[tuple[int, Size]]] = [[] for _ in range(self.maps)]
         for i, j, size in taps:
-            sources[i] = [*sources[i], (j, size)]
+            sources[i].append((j, size))
         if self.output is not None:
             if self.output.dimensions != inputs.dimensions:
                 raise LayerError(
