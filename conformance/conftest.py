@@ -1,4 +1,4 @@
-"""Options of the pytest form: `pytest --pyargs gcnn.conformance --backend NAME`."""
+"""The pytest form: `pytest --pyargs gcnn.conformance --backend NAME`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import pytest
 
 from gcnn.backend import Backend, Device, find_device, get_backend, select
 from gcnn.conformance import expected as expected_failures
+from gcnn.conformance.plugin import add_options
 from gcnn.conformance.runner import DTYPES, selected
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The backend and device under test."""
-    group = parser.getgroup("gcnn conformance")
-    group.addoption("--backend", default=None, help="backend under test; default: GCNN_BACKEND, then auto")
-    group.addoption("--device", default=None, help="index or glob over device names")
+    add_options(parser)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -26,7 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def backend_and_device(request: pytest.FixtureRequest) -> tuple[Backend, Device]:
     """What is under test; an error, never a pass, where it is not there."""
-    name, device = request.config.getoption("--backend"), request.config.getoption("--device")
+    name, device = (request.config.getoption(option, default=None) for option in ("--backend", "--device"))
     if name is None:
         return select(None, device)
     backend = get_backend(name)
