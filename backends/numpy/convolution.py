@@ -1,4 +1,4 @@
-"""Convolution layer (Hedberg 2015, Eqs. 60-81; delmas, Eqs. 35-47; corrections: docs/corrections.md).
+"""Convolution layer (Hedberg 2015, Eqs. 60-81, Table 5; delmas, Eqs. 35-47; corrections: docs/corrections.md).
 
     z_i(x) = b_i + Σ_{j∈D_i} Σ_u y_j(k x + u - p) ω_ij(u)
 

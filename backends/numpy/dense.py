@@ -1,4 +1,4 @@
-"""Dense layer (Hedberg 2015, Eqs. 13-19 and 33-41; delmas, Eqs. 17-18 and 24-29).
+"""Dense layer (Hedberg 2015, Eqs. 13-19 and 33-41, Table 4; delmas, Eqs. 17-18 and 24-29).
 
 z = W y + b
 """

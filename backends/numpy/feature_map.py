@@ -29,7 +29,7 @@ class NumpyFeatureMap(NumpyLayer):
             self.function, self.pullback = self.trigonometric, self.trigonometric_pullback
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
-        """φ(x) of Eq. 15."""
+        """φ(x) of delmas, Eq. 15."""
         return self.function(y.reshape(len(y), -1)), None
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:

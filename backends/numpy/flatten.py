@@ -11,9 +11,9 @@ class NumpyFlatten(NumpyLayer):
     """x_I = y_i(j, k) with I = i X Y + j Y + k."""
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
-        """Eq. 41."""
+        """delmas, Eqs. 41-42: x_I = y_i(j, k)."""
         return y.reshape(len(y), -1), None
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
-        """Eq. 42, the inverse."""
+        """delmas, Eq. 41 from I to i, j, k."""
         return delta.reshape(saved.y_in.shape)

@@ -20,7 +20,7 @@ Pair = Callable[[Array, Array, Array, Array], tuple[Array, Array]]
 
 
 def cross_entropy_softmax(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:
-    """(CE, softmax): r = T logsumexp(z) - t·z, δ = T y - t with T = Σ t. Table 3 prints -(t - y), right for T = 1 only."""
+    """(CE, softmax), Eq. 30 summed over i: r = T logsumexp(z) - t·z, δ = T y - t, T = Σ t. Table 3 has -(t - y), for T = 1 only."""
     t = w * t
     shifted = below_largest(z)
     log_y = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
@@ -98,7 +98,7 @@ class NumpyLoss:
         self.phi = formula(name)
 
     def evaluate(self, saved: Saved, t: Array) -> tuple[float, Array]:
-        """The reduced loss, summed in double precision, and δ with the same factor (Eq. 2; delmas 19 and 22)."""
+        """The reduced loss, summed in double precision, and δ with the same factor (Eq. 2; delmas 19, 22, 30 and 32-33)."""
         n = len(t)
         z, y = saved.z.reshape(n, -1), saved.y.reshape(n, -1)
         w = (
