@@ -45,7 +45,7 @@ STRIDED = {
 
 
 @pytest.mark.row("N12")
-@pytest.mark.equations("H62", "H75", "D38", "D45", "D47")
+@pytest.mark.equations("H62", "H75", "HR5", "D38", "D45", "D47")
 @pytest.mark.parametrize(("kernel", "z", "dy", "dw"), STRIDED.values(), ids=STRIDED)
 def test_the_strided_convolutions_worked_by_hand_come_out_in_exact_integers(kernel, z, dy, dw, bind):
     model = bind([Convolution(1, len(kernel), stride=2)], (1, 5, 5), [*np.ravel(kernel), 0])
@@ -66,7 +66,7 @@ def test_a_one_dimensional_convolution_is_numpys_correlate(size, bind):
 
 
 @pytest.mark.row("N10")
-@pytest.mark.equations("H60", "H80", "H81", "HT5")
+@pytest.mark.equations("H60", "H80", "H81", "HT5", "HR2")
 @pytest.mark.parametrize("table", [[[1, 1, 1], [1, 1, 1]], [[1, 0, 1], [0, 1, 0]]])
 def test_a_shared_kernel_is_equal_cross_kernels_and_its_gradient_sums_over_the_inputs_of_the_map(table, bind):
     rng = np.random.default_rng(1)
@@ -87,7 +87,7 @@ def test_a_shared_kernel_is_equal_cross_kernels_and_its_gradient_sums_over_the_i
 
 
 @pytest.mark.row("N11")
-@pytest.mark.equations("H60", "H61")
+@pytest.mark.equations("H60", "H61", "HR3")
 def test_small_kernels_act_like_large_ones_with_zeros_on_the_common_domain(bind):
     rng = np.random.default_rng(2)
     sizes = [(2, 3), (3, 1), (1, 1), (3, 3)]
@@ -103,13 +103,14 @@ def test_small_kernels_act_like_large_ones_with_zeros_on_the_common_domain(bind)
 
 
 @pytest.mark.row("N11")
+@pytest.mark.equations("HR3")
 def test_each_map_has_the_domain_of_its_own_kernels(bind):
     model = bind([Convolution(2, [(2, 3), (5, 1)], table=[[1, 0], [0, 1]])], (2, 6, 7))
     assert list(model.network.outputs) == [(5, 5), (2, 7)]
 
 
 @pytest.mark.row("N12")
-@pytest.mark.equations("H62", "H101")
+@pytest.mark.equations("H62", "H101", "HR4")
 @pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 1), (2, 3), (4, 4)])
 @pytest.mark.parametrize("size", [(7, 9), (8, 6)])
 def test_a_strided_convolution_is_a_convolution_and_vanilla_sub_sampling(size, stride, bind):

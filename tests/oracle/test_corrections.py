@@ -419,7 +419,7 @@ def test_padding_the_delta_by_the_kernel_size_gives_a_larger_and_shifted_image(r
     assert relative_error(corrected, reference) <= ROUNDING
 
 
-@pytest.mark.equations("H75")
+@pytest.mark.equations("H75", "HR5")
 @pytest.mark.parametrize(("k", "size"), [(2, (7, 9)), (3, (8, 8)), (4, (9, 10))])
 def test_a_strided_delta_needs_the_test_of_divisibility(bind, relative_error, rng, k, size):
     w, y = rng.standard_normal((3, 2)), rng.standard_normal(size)

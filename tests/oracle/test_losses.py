@@ -86,7 +86,7 @@ def test_a_loss_has_the_value_of_its_formula(loss, activation, output):
 
 
 @pytest.mark.row("L1", "L2", "L3", "L4", "L5")
-@pytest.mark.equations("H6", "H22", "H23", "H28", "H30", "H31", "H32", "HT3", "D30", "D32", "D33")
+@pytest.mark.equations("H6", "H22", "H23", "H28", "H30", "H31", "H32", "HT3", "HR1", "D30", "D32", "D33")
 @pytest.mark.parametrize("weights", [None, (0.5, 2, 0, 1)])
 @every_pair
 def test_a_batched_output_delta_equals_the_complex_step(
@@ -150,7 +150,7 @@ def test_binary_cross_entropy_is_the_same_from_outputs_and_from_logits(bind):
 
 
 @pytest.mark.row("L2")
-@pytest.mark.equations("H26", "D21")
+@pytest.mark.equations("H26", "HR1", "D21")
 def test_binary_cross_entropy_is_exact_and_finite_at_logits_of_eight_hundred(output):
     model, delta = output("binary_cross_entropy", "logistic", 4)
     z, t = np.array([[800.0, 800, -800, -800]]), np.array([[0.0, 1, 0, 1]])
