@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import runpy
+import importlib
 import subprocess
 import sys
 
@@ -35,7 +35,7 @@ def test_python_m_gcnn_is_the_same_command(folder):
 
 
 def test_importing_main_runs_nothing(capsys):
-    runpy.run_module("gcnn.__main__", run_name="imported")
+    importlib.import_module("gcnn.__main__")
     assert capsys.readouterr().out == ""
 
 

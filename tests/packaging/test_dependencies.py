@@ -53,7 +53,7 @@ def fault(name: str, found: Import) -> str | None:
         allowed = (own, "gcnn.backends.accelerated", "gcnn.kernels", *(f"gcnn.{module}" for module in SPECIFICATION))
         return None if not found.within("gcnn") or found.within(*allowed) else "a backend knows the specification only"
     if place == "conformance":
-        plugin = Path(name).name == "conftest.py" or Path(name).name.startswith("test_")
+        plugin = Path(name).name in {"conftest.py", "plugin.py"} or Path(name).name.startswith("test_")
         if found.within("pytest", "_pytest") and not plugin:
             return "the suite runs without pytest"
         return "the suite does not need the command line" if found.within("gcnn.cli") else None
