@@ -194,7 +194,7 @@ def helper(): ...
     assert unreadable == []
 
 
-@pytest.mark.parametrize("arguments", ["*NAMES", "NAME", "60", ""])
+@pytest.mark.parametrize("arguments", ["*NAMES", "NAME", "60", "", '"H1", NAME'])
 def test_a_marker_that_cannot_be_read_is_reported(ledger, tmp_path, arguments):
     (tmp_path / "test_one.py").write_text(f"@pytest.mark.equations({arguments})\ndef test_a(): ...\n", encoding="utf-8")
     _, unreadable = ledger.read_markers(tmp_path)
