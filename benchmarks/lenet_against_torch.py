@@ -44,7 +44,15 @@ def theirs(x: np.ndarray, t: np.ndarray) -> Callable[[], float]:
     nn = torch.nn
     torch.set_num_threads(2)
     model = nn.Sequential(
-        *(nn.Conv2d(1, 6, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten()),
+        *(
+            nn.Conv2d(1, 6, 5),
+            nn.Tanh(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.Tanh(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        ),
         *(nn.Linear(256, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10)),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)

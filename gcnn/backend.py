@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from gcnn import activations
 from gcnn.errors import BackendUnavailable, one_of
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
@@ -104,7 +105,7 @@ class Capabilities:
             if kind not in self.layers:
                 reasons.append(f"{where}: {kind} layers are not implemented")
                 continue
-            if layer.activation not in self.activations:
+            if activations.get(layer.activation).name not in self.activations:
                 reasons.append(f"{where}: activation {layer.activation!r} is not implemented")
             reasons += [
                 f"{where}: {need.replace('_', ' ')} not implemented"
@@ -288,7 +289,7 @@ class Plan(Protocol):
         """Wait until everything asked for is done."""
 
     def close(self) -> None:
-        """Release the plan's memory; further calls are errors."""
+        """Release the plan's memory; calls other than `close` are then errors."""
 
 
 class Backend(Protocol):
@@ -334,6 +335,8 @@ def get_backend(name: str) -> Backend:
         BackendUnavailable: no such backend (the message names the nearest), or it does not import or was written for
             another version of the protocol.
     """
+    if not isinstance(name, str):
+        raise BackendUnavailable(f"a backend is chosen by its name, got {name!r}.")
     if name in _registered:
         return _registered[name]
     targets = _BUILT_IN | {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
@@ -342,13 +345,17 @@ def get_backend(name: str) -> Backend:
     module, _, attribute = targets[name].partition(":")
     try:
         backend = getattr(importlib.import_module(module), attribute)
+        if isinstance(backend, type) or not hasattr(backend, "plan"):
+            backend = backend()
     except Exception as error:  # importing may touch a driver, which may fail in any way
         raise BackendUnavailable(
             f"backend {name!r} ({targets[name]}) does not load: {error}. Reinstall the package it comes from."
         ) from error
-    if callable(backend) and not hasattr(backend, "plan"):
-        backend = backend()
     _check_version(backend)
+    if backend.name != name:
+        raise BackendUnavailable(
+            f"the entry point {name!r} ({targets[name]}) leads to a backend that calls itself {backend.name!r}; both must be one name."
+        )
     _registered[name] = backend
     return backend
 
@@ -374,7 +381,9 @@ def find_device(
     available = [d for d in found if isinstance(d, Device) and kind in (None, d.kind)]
     if device is None or device == "":
         matches = available
-    elif isinstance(device, int) or device.lstrip("-").isdigit():
+    elif not isinstance(device, int | str) or isinstance(device, bool):
+        raise BackendUnavailable(f"a device is chosen by its index or a glob over names, got {device!r}.")
+    elif isinstance(device, int) or device.isdecimal():
         matches = [d for d in available if d.index == int(device)]
     else:
         matches = [d for d in available if fnmatch.fnmatch(d.name.lower(), device.lower())]

@@ -59,17 +59,20 @@ class LayerwiseBackend(ABC):
     def layer(self, stage: Stage, device: Device, dtype: str) -> LayerImplementation:
         """The implementation of one layer, made for its maps."""
 
-    def loss(self, program: Program, device: Device, dtype: str) -> LossImplementation | None:
-        """The loss of a program on the device; None leaves it to the host."""
-        return None
+    def loss(self, program: Program, device: Device, dtype: str) -> LossImplementation:
+        """The loss of a program on the device; asked for those in `capabilities.losses` only."""
+        raise NotImplementedError(f"{type(self).__name__} claims the loss {program.loss} and must define loss(...)")
 
-    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> bool:
-        """Apply an update rule on the device and return True; False leaves it to the host."""
-        return False
+    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> None:
+        """Apply an update rule on the device; asked for those in `capabilities.updates` only."""
+        raise NotImplementedError(f"{type(self).__name__} claims the update {rule.kind!r} and must define update(...)")
 
     def plan(self, program: Program, device: Device, dtype: str, batch: int) -> LayerwisePlan:
         """A plan, or `Unsupported` with everything that is missing."""
-        if reasons := self.capabilities.missing(program, dtype):
+        reasons = self.capabilities.missing(program, dtype)
+        if dtype not in device.dtypes and dtype in self.capabilities.dtypes:
+            reasons.append(f"dtype {dtype} on {device.name}, which computes in {', '.join(device.dtypes)}")
+        if reasons:
             raise Unsupported(self.name, reasons)
         return LayerwisePlan(self, program, device, dtype, batch)
 
@@ -90,10 +93,13 @@ class LayerwisePlan:
         )
         self.count = 0
         self._layers = [backend.layer(stage, device, dtype) for stage in program.stages]
-        self._loss = backend.loss(program, device, dtype) if program.loss else None
-        self._host_loss = program.loss is not None and self._loss is None
-        if self._host_loss:
-            self._loss = _HostLoss(program, dtype, self.vectors)
+        loss, rule, claims = program.loss, program.update, backend.capabilities
+        host = {"loss": loss and loss.name not in claims.losses, "update": rule and rule.kind not in claims.updates}
+        self._on_host = [name for name, on_host in host.items() if on_host]
+        self._loss: LossImplementation | None = None
+        if loss:
+            on_host = "loss" in self._on_host
+            self._loss = _HostLoss(program, dtype, self.vectors) if on_host else backend.loss(program, device, dtype)
         self._closed = False
 
     def forward(self, x: Array, out: Array | None = None) -> Array:
@@ -125,8 +131,10 @@ class LayerwisePlan:
             )
         loss = self.loss_gradient(x, t) + self._penalty(rule)
         self.count += 1
-        if not self._backend.update(rule, self):
+        if "update" in self._on_host:
             self._update_on_host(rule)
+        else:
+            self._backend.update(rule, self)
         return loss
 
     def sample_gradients(self, x: Array, v: Array) -> Array:
@@ -145,7 +153,6 @@ class LayerwisePlan:
         return np.concatenate(blocks[::-1], axis=1)
 
     def report(self) -> dict[str, Any]:
-        host = [name for name, on_host in (("loss", self._host_loss), ("update", self._update_is_on_host())) if on_host]
         return {
             "backend": self._backend.name,
             "device": self.device.name,
@@ -155,7 +162,7 @@ class LayerwisePlan:
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self.program.stages, self._layers, strict=True)
             ],
-            "on_host": host,
+            "on_host": self._on_host,
         }
 
     def synchronize(self) -> None:
@@ -163,7 +170,8 @@ class LayerwisePlan:
 
     def close(self) -> None:
         self._closed = True
-        del self.theta, self.gradient, self.slots
+        for held in ("theta", "gradient", "slots"):
+            self.__dict__.pop(held, None)
 
     def _forward(self, x: Array) -> list[Saved]:
         """Eq. 1, layer after layer; what each keeps for the way back."""
@@ -207,10 +215,6 @@ class LayerwisePlan:
         )
         pull = distance if rule.l2_mask is None else distance * rule.l2_mask
         return 0.5 * rule.l2 * float(pull @ distance)
-
-    def _update_is_on_host(self) -> bool:
-        rule = self.program.update
-        return rule is not None and rule.kind not in self._backend.capabilities.updates
 
     def _update_on_host(self, rule: UpdateRule) -> None:
         names = ("theta", "gradient")

@@ -100,9 +100,8 @@ class NumpyBackend(LayerwiseBackend):
     def loss(self, program: Program, device: Device, dtype: str) -> NumpyLoss:
         return NumpyLoss(program)
 
-    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> bool:
+    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> None:
         apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.count)
-        return True
 
 
 @cache

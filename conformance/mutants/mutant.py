@@ -47,11 +47,8 @@ class Mutant(NumpyBackend):
     def loss(self, program: Program, device: Device, dtype: str) -> Any:
         return self._loss(program) if self._loss else super().loss(program, device, dtype)
 
-    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> bool:
-        if self._update is None:
-            return super().update(rule, plan)
-        self._update(rule, plan)
-        return True
+    def update(self, rule: UpdateRule, plan: LayerwisePlan) -> None:
+        (self._update or super().update)(rule, plan)
 
     def plan(self, program: Program, device: Device, dtype: str, batch: int) -> LayerwisePlan:
         super().plan(program, device, dtype, batch).close()  # refuse what the oracle refuses
