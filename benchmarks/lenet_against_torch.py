@@ -63,7 +63,7 @@ def theirs(x: np.ndarray, t: np.ndarray) -> Callable[[], float]:
         loss = criterion(model(torch.from_numpy(x)), torch.from_numpy(t))
         loss.backward()
         optimizer.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
