@@ -1,8 +1,16 @@
-"""Markers of all tests: which row of the specification's checklist, and which numbered equations, a test realises."""
+"""How long property tests search, and the markers of all tests."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# "full" searches long and afresh; the default repeats itself, so that a failure is a change.
+settings.register_profile("default", max_examples=300, deadline=None, derandomize=True, database=None)
+settings.register_profile("full", max_examples=20_000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gcnn
@@ -136,7 +136,6 @@ def reads_or_refuses(text: str) -> None:
     assert gcnn.Network.from_json(network.to_json()) == network
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.data())
 def test_a_document_with_fields_replaced_removed_or_added_is_a_network_or_refused(data):
     document = json.loads(TEXT)
@@ -157,7 +156,6 @@ def test_a_document_with_fields_replaced_removed_or_added_is_a_network_or_refuse
     reads_or_refuses(json.dumps(document))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(st.integers(0, len(TEXT)), st.integers(0, 12), st.text(alphabet='{}[]",:0123456789.-eE+tfn\\u \n', max_size=6))
 def test_a_text_with_characters_lost_or_inserted_is_a_network_or_refused(start, lost, inserted):
     reads_or_refuses(TEXT[:start] + inserted + TEXT[start + lost :])
