@@ -21,7 +21,7 @@ def certificate(report: Report) -> dict[str, Any]:
     """The run as plain data.
 
     Attributes of the result: schema, verdict, when, versions, backend, device, sources (a hash over the backend's files,
-    kernels included), counts, worst (per group and dtype: fraction of the allowance, and where), results.
+    kernels included), counts, speeds (where measured), worst (per group and dtype: fraction of the allowance, and where), results.
     """
     device = report.device
     return {
@@ -41,6 +41,7 @@ def certificate(report: Report) -> dict[str, Any]:
         "counts": {status: report.count(status) for status in STATUSES},
         "comparisons": sum(result.findings for result in report.results),
         "faults": report.faults,
+        "speeds": report.speeds,
         "worst": [_row(result) for result in worst_by_group(report.results)],
         "results": [_row(result) for result in report.results],
     }
@@ -96,6 +97,13 @@ def page(document: dict[str, Any]) -> str:
         f"| {row['id'].split('/')[0]} | {row['dtype']} | {fraction(row['fraction'])} | {row['id']} | {row['check']} |"
         for row in document["worst"]
     ]
+    if document["speeds"]:
+        lines += ["", "Training steps of 64 samples, beside the oracle on this machine:", ""]
+        lines += ["| work | dtype | ms a step | times the oracle |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"| {row['work']} | {row['dtype']} | {row['milliseconds']:.2f} | {row['times the oracle']:.2f} |"
+            for row in document["speeds"]
+        ]
     failing = [row for row in document["results"] if row["status"] not in ("passed", "declined")]
     if failing or document["faults"]:
         lines += ["", "## Not as it should be", ""]

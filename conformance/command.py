@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from gcnn.backend import Backend, Device, find_device, get_backend, select
+from gcnn.backend import select
 from gcnn.conformance import expected as expected_failures
 from gcnn.conformance.case import LEVELS
 from gcnn.conformance.certificate import certificate, fraction, worst_by_group, write
 from gcnn.conformance.runner import DTYPES, STATUSES, Report, Result, case_ids, run, selected
+from gcnn.conformance.speed import speeds
+from gcnn.conformance.subject import Subject
 from gcnn.errors import BackendUnavailable, GcnnError
 
 PASSED, FAILED, USAGE, NOT_RUN = 0, 1, 2, 3
@@ -37,6 +39,9 @@ CAPTION = "worst: the largest error of the group over what its rounding allows; 
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the certificate as JSON.")
 @click.option("--page", "page_path", type=click.Path(path_type=Path), help="Write the certificate as a Markdown page.")
+@click.option(
+    "--speed", is_flag=True, help="Time training steps beside the oracle's and put them into the certificate."
+)
 @click.option("--list", "list_only", is_flag=True, help="List the cases and stop.")
 @click.option("--verbose", is_flag=True, help="One line a case.")
 def conformance(
@@ -48,6 +53,7 @@ def conformance(
     expected: Path | None,
     json_path: Path | None,
     page_path: Path | None,
+    speed: bool,
     list_only: bool,
     verbose: bool,
 ) -> int:
@@ -66,7 +72,7 @@ def conformance(
     if not ids:
         raise click.UsageError(f"no case matches {match!r} on these levels; see --list.")
     try:
-        chosen, found = _subject(backend, device)
+        chosen, found = select(backend, device)
     except BackendUnavailable as error:
         console.print(f"not run: {error}", highlight=False, markup=False)
         return NOT_RUN
@@ -78,6 +84,10 @@ def conformance(
         console.print(f"not run: the device computes in {', '.join(found.dtypes)}, none of which was asked for")
         return NOT_RUN
     _summary(console, report)
+    report.speeds = [row for dtype in report.dtypes for row in speeds(Subject(chosen, found, dtype))] if speed else []
+    for row in report.speeds:
+        line = f"{row['work']}, {row['dtype']}: {row['milliseconds']:.2f} ms a step, {row['times the oracle']:.2f} times the oracle"
+        console.print(line, highlight=False)
     write(certificate(report), json_path, page_path)
     return PASSED if report.passed else FAILED
 
@@ -89,16 +99,9 @@ def main(argv: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except GcnnError as error:
+    except (GcnnError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         return USAGE
-
-
-def _subject(backend: str | None, device: str | None) -> tuple[Backend, Device]:
-    if backend is None or backend == "auto":
-        return select(backend, device)
-    chosen: Backend = get_backend(backend)
-    return chosen, find_device(chosen, device)
 
 
 def _line(console: Console, result: Result) -> None:

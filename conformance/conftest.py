@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gcnn.backend import Backend, Device, find_device, get_backend, select
+from gcnn.backend import Backend, Device, select
 from gcnn.conformance import expected as expected_failures
 from gcnn.conformance.plugin import add_options
 from gcnn.conformance.runner import DTYPES, selected
@@ -26,10 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend_and_device(request: pytest.FixtureRequest) -> tuple[Backend, Device]:
     """What is under test; an error, never a pass, where it is not there."""
     name, device = (request.config.getoption(option, default=None) for option in ("--backend", "--device"))
-    if name is None:
-        return select(None, device)
-    backend = get_backend(name)
-    return backend, find_device(backend, device)
+    return select(name, device)
 
 
 @pytest.fixture(scope="session")

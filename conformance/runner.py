@@ -6,6 +6,7 @@ import fnmatch
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -54,12 +55,18 @@ class Result:
 
 @dataclass
 class Report:
-    """All results of a run, with faults of the run itself (such as an expected failure that matches nothing)."""
+    """All results of a run, with faults of the run itself (such as an expected failure that matches nothing), and speeds."""
 
     backend: Backend
     device: Device
     results: list[Result] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    speeds: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def dtypes(self) -> list[str]:
+        """What ran, in order."""
+        return list(dict.fromkeys(result.dtype for result in self.results))
 
     @property
     def passed(self) -> bool:

@@ -69,8 +69,26 @@ def test_the_command_passes_the_oracle_and_writes_both_certificates(
     assert document["verdict"] == "conforms"
     assert document["counts"]["passed"] == 2 * len(selected(match="dense/*"))
     assert all(0 <= row["fraction"] <= 1 for row in document["worst"])
+    assert document["speeds"] == []
     assert "**Conforms**" in (tmp_path / "c.md").read_text()
     assert "numpy conforms" in capsys.readouterr().out
+
+
+def test_speeds_are_measured_where_asked_for_and_the_work_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gcnn.conformance.speed.BLOCKS", 1)
+    files = ["--json", str(tmp_path / "c.json"), "--page", str(tmp_path / "c.md")]
+    assert main(["--backend", "numpy", "--match", "flatten/images", "--dtype", "float32", "--speed", *files]) == 0
+    rows = json.loads((tmp_path / "c.json").read_text())["speeds"]
+    assert [(row["work"], row["dtype"]) for row in rows] == [("mlp 784-300-10", "float32"), ("lenet", "float32")]
+    assert all(row["milliseconds"] > 0 and row["times the oracle"] > 0 for row in rows)
+    assert "| lenet | float32 |" in (tmp_path / "c.md").read_text()
+
+
+def test_a_certificate_that_cannot_be_written_is_said_without_a_traceback(tmp_path: Path, capsys: Any) -> None:
+    assert main(["--backend", "numpy", "--match", "flatten/images", "--page", str(tmp_path / "no" / "c.md")]) == 2
+    assert "No such file" in capsys.readouterr().err
 
 
 def test_a_backend_that_fails_gives_status_one(registered: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,70 @@
+"""How fast, beside the oracle: one training step on both, interleaved, so that a busy machine slows both alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gcnn.backend import Program, find_device
+from gcnn.backends.numpy import BACKEND
+from gcnn.conformance.subject import Subject
+from gcnn.layers import Convolution, Dense, Layer, MaxPooling
+from gcnn.maps import Maps
+from gcnn.network import Network
+from gcnn.optimizers import Momentum
+
+BATCH, BLOCKS, STEPS = 64, 9, 3
+WORKS: dict[str, tuple[tuple[Layer, ...], Maps]] = {
+    "mlp 784-300-10": ((Dense(300, activation="tanh"), Dense(10)), Maps((784,))),
+    "lenet": (
+        (
+            Convolution(6, 5, activation="tanh"),
+            MaxPooling(2),
+            Convolution(16, 5, activation="tanh"),
+            MaxPooling(2),
+            Dense(120, activation="tanh"),
+            Dense(84, activation="tanh"),
+            Dense(10),
+        ),
+        Maps((1, 28, 28)),
+    ),
+}
+
+
+def speeds(subject: Subject) -> list[dict[str, Any]]:
+    """For each work that the backend claims: median milliseconds of a step of 64 samples, and the oracle's over its own."""
+    rows = []
+    for name, (layers, inputs) in WORKS.items():
+        network = Network(layers, inputs, "mse")
+        program = Program.of(network, Momentum(1e-3).rule())
+        if subject.backend.capabilities.missing(program, subject.dtype):
+            continue
+        subjects = {"backend": subject, "oracle": Subject(BACKEND, find_device(BACKEND, 0), subject.dtype)}
+        times = _interleaved({key: _step(one, program, network) for key, one in subjects.items()})
+        ratio = times["oracle"] / times["backend"]
+        rows.append({"work": name, "dtype": subject.dtype, "milliseconds": times["backend"], "times the oracle": ratio})
+    return rows
+
+
+def _step(subject: Subject, program: Program, network: Network) -> Callable[[], float]:
+    plan = subject.backend.plan(program, subject.device, subject.dtype, BATCH)
+    plan.vectors.copy(plan.vectors.upload(subject.cast(network.initial_parameters())), plan.theta)
+    rng = np.random.default_rng(0)
+    x, t = (subject.cast(rng.standard_normal((BATCH, *maps.shape))) for maps in (program.inputs, program.outputs))
+    return lambda: plan.step(x, t)
+
+
+def _interleaved(steps: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """Median milliseconds of a step of each, over blocks that take turns; the first block warms up."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(BLOCKS + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for _ in range(STEPS):
+                step()
+            times[name].append((time.perf_counter() - start) / STEPS * 1e3)
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
