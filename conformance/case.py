@@ -32,6 +32,7 @@ class Case:
         equations: what it checks, such as "H60" or "D38".
         loss: where given, loss and gradient are checked as well as forward and vjp.
         optimizer: where given, `steps` steps of the update rule are checked.
+        changed: hyper-parameters that change after the first step.
         draw: how the input is drawn: "normal"; "distinct", a permuted grid whose values are far apart, for max pooling;
             "ties", small integers; "extreme", up to ±10,000; "nan", normal with one NaN; "offset", normal around 100.
         targets: "normal", "one_hot", "probabilities", "any" (not summing to 1), or "binary".
@@ -50,6 +51,7 @@ class Case:
     loss: Loss | None = None
     optimizer: Optimizer | None = None
     steps: int = 3
+    changed: Mapping[str, float] = field(default_factory=dict)
     draw: str = "normal"
     targets: str = "normal"
     smooth: bool = True

@@ -120,7 +120,7 @@ class UpdateRule:
 
     Attributes:
         kind: "gradient_descent", "momentum", "adam", ...
-        hyperparameters: names and values, such as {"lr": 0.01}; they may change between steps.
+        hyperparameters: names and values at the start, such as {"lr": 0.01}; `Plan.hyperparameters` holds the current ones.
         slots: names of the state vectors, each as long as θ and zero at the start.
         l2: λ of the penalty ½ λ Σ mask (θ - centre)² (delmas, Eqs. 3-4).
         l2_centre, l2_mask: (parameters,) arrays, or None for the origin and for all parameters.
@@ -262,6 +262,8 @@ class Plan(Protocol):
     gradient: Vector
     vectors: VectorAlgebra
     slots: dict[str, Vector]
+    hyperparameters: dict[str, float]
+    """The update rule's current values: `step` reads them every time, so a schedule may change them."""
     count: int
 
     def forward(self, x: Array, out: Array | None = None) -> Array:

@@ -7,7 +7,7 @@ fuses layers writes its own `Plan` instead; the protocol is the same.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,7 @@ class LayerwisePlan:
             if program.update
             else {}
         )
+        self.hyperparameters = dict(program.update.hyperparameters) if program.update else {}
         self.count = 0
         self._layers = [backend.layer(stage, device, dtype) for stage in program.stages]
         loss, rule, claims = program.loss, program.update, backend.capabilities
@@ -220,18 +221,25 @@ class LayerwisePlan:
         names = ("theta", "gradient")
         host = {name: self.vectors.download(getattr(self, name)) for name in names}
         slots = {name: self.vectors.download(slot) for name, slot in self.slots.items()}
-        apply_rule(rule, host["theta"], host["gradient"], slots, self.count)
+        apply_rule(rule, host["theta"], host["gradient"], slots, self.hyperparameters, self.count)
         self.vectors.copy(self.vectors.upload(host["theta"]), self.theta)
         for name, slot in slots.items():
             self.vectors.copy(self.vectors.upload(slot), self.slots[name])
 
 
-def apply_rule(rule: UpdateRule, theta: Array, gradient: Array, slots: dict[str, Array], count: int) -> None:
+def apply_rule(
+    rule: UpdateRule,
+    theta: Array,
+    gradient: Array,
+    slots: dict[str, Array],
+    hyperparameters: Mapping[str, float],
+    count: int,
+) -> None:
     """One step of a rule on NumPy vectors: θ and the slots change in place; the penalty's pull is added to the gradient."""
     if rule.l2:
         pull = theta if rule.l2_centre is None else theta - rule.l2_centre.astype(theta.dtype)
         gradient = gradient + rule.l2 * (pull if rule.l2_mask is None else pull * rule.l2_mask)
-    rule.apply(theta, gradient, slots, rule.hyperparameters, count)
+    rule.apply(theta, gradient, slots, hyperparameters, count)
 
 
 class _HostLoss:

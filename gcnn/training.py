@@ -20,7 +20,8 @@ class TrainingStep:
 
     Args:
         model: the model; its plan is made again with the update rule, its parameters stay.
-        optimizer: the method. Without a mask of its own, its L2 penalty pulls on weights and not on biases.
+        optimizer: the method; its hyper-parameters are read at every step, so `optimizer.lr = ...` takes effect.
+            Without a mask of its own, its L2 penalty pulls on weights and not on biases.
     """
 
     def __init__(self, model: Model, optimizer: Optimizer) -> None:
@@ -39,6 +40,7 @@ class TrainingStep:
             )
         if self._plan is not self.model.plan:
             raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
+        self._plan.hyperparameters.update(self.optimizer.hyperparameters)
         return self._plan.step(x, t)
 
 

@@ -101,7 +101,7 @@ class NumpyBackend(LayerwiseBackend):
         return NumpyLoss(program)
 
     def update(self, rule: UpdateRule, plan: LayerwisePlan) -> None:
-        apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.count)
+        apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.hyperparameters, plan.count)
 
 
 @cache

@@ -69,6 +69,20 @@ CASES = (
         for name, optimizer, equations, _ in RULES
     ),
     *(
+        Case(
+            f"updates/{name}/changed",
+            (Dense(3, activation="tanh"),),
+            Maps((4,)),
+            "updates",
+            5,
+            equations,
+            Loss("mse"),
+            optimizer,
+            changed={"lr": 0.013},
+        )
+        for name, optimizer, equations, _ in RULES
+    ),
+    *(
         Case(f"updates/l2/{name}", (Dense(3),), Maps((4,)), "updates", 5, ("D3", "D4"), Loss("mse"), optimizer)
         for name, optimizer in PENALISED
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,15 @@ from gcnn.maps import Array
 from gcnn.plan import apply_rule
 
 
+class Moment(NamedTuple):
+    """What a step started from: θ, the oracle's gradient there and its allowance, and the hyper-parameters."""
+
+    theta: Array
+    gradient: Array
+    allowed: Array
+    hyperparameters: dict[str, float]
+
+
 def trajectory(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
     """Every step starts from the backend's own θ, so errors do not add up; only the state vectors carry history.
 
@@ -27,12 +37,12 @@ def trajectory(subject: Subject, case: Case, program: Program, arrays: Arrays) -
     assert rule is not None
     u = unit_roundoff(subject.dtype)
     x, t = subject.cast(arrays.x), subject.cast(arrays.t)
-    history: list[tuple[Array, Array, Array]] = []
+    history: list[Moment] = []
     with subject.plan(program, arrays.theta, case.batch) as plan:
         for number in range(1, case.steps + 1):
             before = plan.vectors.download(plan.theta).astype(np.float64)
             expected = evaluate(program, before, arrays.x, subject.dtype, t=arrays.t)
-            history.append((before, expected.gradient, expected.gradient_allowed))
+            history.append(Moment(before, expected.gradient, expected.gradient_allowed, dict(plan.hyperparameters)))
             loss = plan.step(x, t)
             penalty = _penalty(program, before)
             allowed = expected.loss_allowed + SAFETY * (len(before) + EXTRA) * u * abs(penalty)
@@ -40,6 +50,7 @@ def trajectory(subject: Subject, case: Case, program: Program, arrays: Arrays) -
             centre, moved = _reach(program, history, u)
             after = plan.vectors.download(plan.theta)
             yield compare(f"θ after step {number}", after, centre, moved + floor(subject.dtype))
+            plan.hyperparameters.update(case.changed)
         if "theta" in case.published:
             printed = 0.0 if case.digits is None else 0.5 * 10.0**-case.digits
             drift = case.steps * (SAFETY * TRANSCENDENTAL * u + printed) * (1 + np.abs(after))
@@ -53,22 +64,22 @@ def _penalty(program: Program, theta: Array) -> float:
     return 0.5 * rule.l2 * float(((1.0 if rule.l2_mask is None else rule.l2_mask) * away**2).sum())
 
 
-def _reach(program: Program, history: list[tuple[Array, Array, Array]], u: float) -> tuple[Array, Array]:
+def _reach(program: Program, history: list[Moment], u: float) -> tuple[Array, Array]:
     """θ after the last step, and how far gradients within their allowances could move it."""
     rule = program.update
     assert rule is not None
 
     def last(signs: tuple[int, ...]) -> Array:
-        slots = {name: np.zeros_like(history[0][0]) for name in rule.slots}
-        theta = history[0][0]
-        for count, (sign, (before, gradient, allowed)) in enumerate(zip(signs, history, strict=True), start=1):
-            theta = before.copy()
-            pull = rule.l2 * np.abs(before)
-            apply_rule(rule, theta, gradient + sign * (allowed + SAFETY * EXTRA * u * pull), slots, count)
+        slots = {name: np.zeros_like(history[0].theta) for name in rule.slots}
+        theta = history[0].theta
+        for count, (sign, then) in enumerate(zip(signs, history, strict=True), start=1):
+            theta = then.theta.copy()
+            error = then.allowed + SAFETY * EXTRA * u * rule.l2 * np.abs(theta)
+            apply_rule(rule, theta, then.gradient + sign * error, slots, then.hyperparameters, count)
         return theta
 
     centre = last((0,) * len(history))
     moved = np.max([np.abs(last(s) - centre) for s in product((-1, 1), repeat=len(history))], axis=0)
-    before = history[-1][0]
+    before = history[-1].theta
     rounded = SAFETY * u * (2 * np.abs(before) + TRANSCENDENTAL * len(history) * np.abs(centre - before))
     return centre, moved + rounded

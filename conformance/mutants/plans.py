@@ -125,34 +125,37 @@ def _into(out: Array | None, y: Array) -> Array:
 def uncorrected_adam(rule: UpdateRule, plan: LayerwisePlan) -> None:
     """Adam without its bias correction."""
     count = 10**6 if rule.kind == "adam" else plan.count
-    apply_rule(rule, plan.theta, plan.gradient, plan.slots, count)
+    apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.hyperparameters, count)
 
 
 def damped_momentum(rule: UpdateRule, plan: LayerwisePlan) -> None:
     """The gradient averaged in, (1 - p) g, in place of added."""
-    if rule.kind != "momentum":
-        apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.count)
-        return
-    h = rule.hyperparameters
-    damped = replace(rule, hyperparameters={**h, "lr": h["lr"] * (1 - h["momentum"])})
-    apply_rule(damped, plan.theta, plan.gradient, plan.slots, plan.count)
+    h = dict(plan.hyperparameters)
+    if rule.kind == "momentum":
+        h["lr"] *= 1 - h["momentum"]
+    apply_rule(rule, plan.theta, plan.gradient, plan.slots, h, plan.count)
 
 
 def forgotten_centre(rule: UpdateRule, plan: LayerwisePlan) -> None:
     """An L2 penalty that always pulls to the origin."""
-    apply_rule(replace(rule, l2_centre=None), plan.theta, plan.gradient, plan.slots, plan.count)
+    apply_rule(replace(rule, l2_centre=None), plan.theta, plan.gradient, plan.slots, plan.hyperparameters, plan.count)
 
 
 def decays_biases(rule: UpdateRule, plan: LayerwisePlan) -> None:
     """An L2 penalty that ignores its mask."""
-    apply_rule(replace(rule, l2_mask=None), plan.theta, plan.gradient, plan.slots, plan.count)
+    apply_rule(replace(rule, l2_mask=None), plan.theta, plan.gradient, plan.slots, plan.hyperparameters, plan.count)
+
+
+def baked_in(rule: UpdateRule, plan: LayerwisePlan) -> None:
+    """Hyper-parameters compiled in: what they become later is not read."""
+    apply_rule(rule, plan.theta, plan.gradient, plan.slots, rule.hyperparameters, plan.count)
 
 
 def forgets_state(rule: UpdateRule, plan: LayerwisePlan) -> None:
     """State vectors cleared before every step."""
     for slot in plan.slots.values():
         slot[...] = 0
-    apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.count)
+    apply_rule(rule, plan.theta, plan.gradient, plan.slots, plan.hyperparameters, plan.count)
 
 
 MUTANTS = (
@@ -176,5 +179,6 @@ MUTANTS = (
         update=forgotten_centre,
     ),
     Mutant("decays-biases", "L2 without its mask", "updates/l2/gradient-descent/centre-and-mask", update=decays_biases),
+    Mutant("baked-in", "a changed step size has no effect", "updates/adam/changed", update=baked_in),
     Mutant("forgets-state", "state vectors cleared at every step", "updates/published/momentum", update=forgets_state),
 )

@@ -73,7 +73,7 @@ class Optimizer(ABC):
         if any(slot.shape != theta.shape for slot in self._state.values()):
             raise OptimizerError(f"this optimizer has state for another length than {theta.size}; make a new one.")
         self._count += 1
-        apply_rule(self.rule(), theta, gradient, self._state, self._count)
+        apply_rule(self.rule(), theta, gradient, self._state, self.hyperparameters, self._count)
         return theta
 
     def check_length(self, parameters: int) -> None:

@@ -142,3 +142,15 @@ def test_a_training_step_pulls_on_weights_only_and_reports_the_penalty(bind):
 def test_by_default_the_penalty_pulls_on_weights_but_not_on_biases_or_widths(layer, decaying, free, bind):
     mask = bind([layer], (1, 4, 4)).network.decay_mask()
     assert mask.tolist() == [True] * decaying + [False] * free
+
+
+def test_a_step_size_changed_between_training_steps_takes_effect(bind):
+    model = bind([Dense(1, bias=False)], 1, [1.0], loss="mse")
+    optimizer = GradientDescent(0.5)
+    step = gcnn.training_step(model, optimizer)
+    x, t = np.ones((1, 1)), np.zeros((1, 1))
+    step(x, t)
+    assert model.theta == pytest.approx([0.5], abs=1e-15)
+    optimizer.lr = 0.25
+    step(x, t)
+    assert model.theta == pytest.approx([0.375], abs=1e-15)
