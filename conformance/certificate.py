@@ -60,13 +60,15 @@ def worst_by_group(results: list[Result]) -> list[Result]:
 def sources_hash(backend: object) -> str:
     """SHA-256 over the files of the package that the backend's class comes from, names and contents, in order.
 
-    A module outside any package is its one file; a class typed at a prompt has no file and hashes as empty.
+    A module outside any package is its one file; a class typed at a prompt has no file, and its sources are "unknown".
     """
-    module = sys.modules[type(backend).__module__]
+    module = sys.modules.get(type(backend).__module__)
     name = getattr(module, "__file__", None)
-    file = Path(name) if name else None
-    files = [file] if file else []
-    if file and module.__package__:
+    if module is None or name is None or not Path(name).is_file():
+        return "unknown"
+    file = Path(name)
+    files = [file]
+    if module.__package__:
         files = sorted(p for p in file.parent.rglob("*") if p.suffix in {".py", ".cl", ".cu", ".h"})
     digest = hashlib.sha256()
     for path in files:

@@ -17,6 +17,7 @@ from gcnn.conformance.subject import Subject
 from gcnn.errors import BackendUnavailable, GcnnError
 
 PASSED, FAILED, USAGE, NOT_RUN = 0, 1, 2, 3
+FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 CAPTION = "worst: the largest error of the group over what its rounding allows; 1 is the limit"
 
 
@@ -37,8 +38,8 @@ CAPTION = "worst: the largest error of the group over what its rounding allows; 
 @click.option(
     "--expected", type=click.Path(path_type=Path), help="TOML file of expected failures; default: the backend's own."
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the certificate as JSON.")
-@click.option("--page", "page_path", type=click.Path(path_type=Path), help="Write the certificate as a Markdown page.")
+@click.option("--json", "json_path", type=FILE, help="Write the certificate as JSON.")
+@click.option("--page", "page_path", type=FILE, help="Write the certificate as a Markdown page.")
 @click.option(
     "--speed", is_flag=True, help="Time training steps beside the oracle's and put them into the certificate."
 )
@@ -64,6 +65,9 @@ def conformance(
     """
     console = Console(soft_wrap=True)
     ids = selected(levels or LEVELS, match)
+    for path in (json_path, page_path):
+        if path and not path.resolve().parent.is_dir():
+            raise click.UsageError(f"{path} cannot be written: the folder {path.parent} does not exist.")
     if list_only:
         for name, level in case_ids():
             if name in ids:

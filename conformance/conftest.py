@@ -8,6 +8,7 @@ from gcnn.backend import Backend, Device, select
 from gcnn.conformance import expected as expected_failures
 from gcnn.conformance.plugin import add_options
 from gcnn.conformance.runner import DTYPES, selected
+from gcnn.errors import BackendUnavailable
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,9 +25,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def backend_and_device(request: pytest.FixtureRequest) -> tuple[Backend, Device]:
-    """What is under test; an error, never a pass, where it is not there."""
+    """What is under test; the run ends with status 3, "not run", where it is not there."""
     name, device = (request.config.getoption(option, default=None) for option in ("--backend", "--device"))
-    return select(name, device)
+    try:
+        return select(name, device)
+    except BackendUnavailable as error:
+        pytest.exit(f"not run: {error}", returncode=3)
 
 
 @pytest.fixture(scope="session")

@@ -56,14 +56,14 @@ class Unsupported(GcnnError, RuntimeError):
         self.reasons = tuple(reasons)
         lines = "".join(f"\n  - {reason}" for reason in self.reasons)
         super().__init__(
-            f"backend {backend!r} declines this program:{lines}\n"
-            "Choose another backend (numpy declines nothing) or change what is listed."
+            f"backend {backend!r} declines this program:{lines}\nChoose another backend, or change what is listed."
         )
 
 
 def one_of(kind: str, name: object, choices: Iterable[str]) -> str:
     """The message for an unknown name: what was given, what exists, and the nearest match."""
     known = sorted(choices)
-    near = get_close_matches(str(name), known, n=1)
+    folded = {choice.casefold(): choice for choice in known}
+    near = [folded[match] for match in get_close_matches(str(name).casefold(), folded, n=1)]
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}."

@@ -72,6 +72,11 @@ class Loss:
             raise LossError(
                 f"cross_entropy takes log y, but {made_by} puts out values in {codomain}. End with activation='softmax', or use loss='mse'."
             )
+        if self.name == "cross_entropy" and outputs == 1:
+            raise LossError(
+                f"cross_entropy tells classes apart by one output each, but {made_by} has a single output. "
+                "For two classes end with activation='logistic' and use loss='binary_cross_entropy'."
+            )
         if self.name == "binary_cross_entropy" and not codomain.probability:
             raise LossError(
                 f"binary_cross_entropy takes log y and log(1 - y), but {made_by} puts out values in {codomain}, not inside (0, 1). "
@@ -82,7 +87,7 @@ class Loss:
         """Raise `LossError` for targets outside the loss's domain (decision "targets"): binary targets lie in [0, 1]."""
         if self.name == "binary_cross_entropy" and ((t < 0) | (t > 1)).any():
             worst = t[(t < 0) | (t > 1)].flat[0]
-            raise LossError(f"binary_cross_entropy: targets must lie in [0, 1], got {worst!r}.")
+            raise LossError(f"binary_cross_entropy: targets must lie in [0, 1], got {float(worst):g}.")
 
     def to_json(self) -> dict[str, Any]:
         """Name, reduction and, where given, weights."""

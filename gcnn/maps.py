@@ -129,20 +129,45 @@ class Maps:
         return corner if self.uniform else corner.reshape(len(boxed), -1)[:, self.places]
 
     def split(self, value: Array) -> list[Array]:
-        """A value as one array a map: (sample, *size) for a box, (sample, points) for a list of coordinates."""
+        """A value as one array a map: (sample, *size) for a box, (sample, points) for a list of coordinates.
+
+        Raises:
+            MapsError: the value does not have these maps' shape.
+        """
+        value = np.asarray(value)
+        if value.ndim == 0 or value.shape[1:] != self.shape:
+            raise MapsError(
+                f"a value of shape {value.shape} is not one of {self}; expected (samples, {_inner(self.shape)})."
+            )
         flat = value.reshape(len(value), -1)
         ends = np.cumsum(self.counts)
         return [
-            flat[:, end - n : end].reshape(len(value), *((n,) if _is_points(d) else d))
-            for d, n, end in zip(self.domains, self.counts, ends, strict=True)
+            flat[:, end - n : end].reshape(len(value), *shape)
+            for shape, n, end in zip(self._shapes(), self.counts, ends, strict=True)
         ]
 
     def join(self, values: Sequence[Array]) -> Array:
-        """The inverse of `split`."""
-        flat = np.concatenate([np.reshape(v, (len(v), -1)) for v in values], axis=1)
-        if flat.shape[1] != self.points:
-            raise MapsError(f"{flat.shape[1]} values a sample do not fill {self}, which has {self.points} points.")
+        """The inverse of `split`: arrays of images of differing sizes, or of points, as one value.
+
+        Raises:
+            MapsError: not one array a map, or one of another shape or number of samples.
+        """
+        arrays = [np.asarray(v) for v in values]
+        if len(arrays) != self.count:
+            raise MapsError(
+                f"{len(arrays)} arrays do not fill {self}, which has {self.count} maps. Give one array a map."
+            )
+        for i, (array, shape) in enumerate(zip(arrays, self._shapes(), strict=True)):
+            if array.ndim == 0 or array.shape[1:] != shape or len(array) != len(arrays[0]):
+                raise MapsError(
+                    f"map {i}: an array of shape {array.shape}; expected ({_inner((len(np.atleast_1d(arrays[0])), *shape))})."
+                )
+        flat = np.concatenate([array.reshape(len(array), -1) for array in arrays], axis=1)
         return flat.reshape(len(flat), *self.shape)
+
+    def _shapes(self) -> list[Size]:
+        """Shape of each map's own array, without the sample axis."""
+        return [(n,) if _is_points(d) else cast(Size, d) for d, n in zip(self.domains, self.counts, strict=True)]
 
     def to_json(self) -> list[Any]:
         """`[maps, *size]` where uniform, else one size or list of coordinates a map."""
@@ -163,6 +188,10 @@ class Maps:
         if self.uniform:
             return f"Maps({(self.count, *self.box)})"
         return f"Maps([{', '.join(f'{len(d)} points' if _is_points(d) else str(d) for d in self.domains)}])"
+
+
+def _inner(shape: Size) -> str:
+    return ", ".join(map(str, shape))
 
 
 MOST_CELLS = 2**31 - 1

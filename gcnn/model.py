@@ -16,7 +16,7 @@ from gcnn.backend import Plan, Program, UpdateRule, select
 from gcnn.errors import DataError, FormatError
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array, Maps
-from gcnn.network import Network, checked_seed
+from gcnn.network import Network, checked_seed, is_integer
 
 MODEL_FORMAT = "gcnn-model"
 MODEL_VERSION = 1
@@ -35,9 +35,9 @@ class Model:
     """
 
     def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        if not is_integer(batch) or batch < 1:
             raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
-        self.network, self.dtype, self.batch = network, _dtype_name(dtype), batch
+        self.network, self.dtype, self.batch = network, _dtype_name(dtype), int(batch)
         self._backend, self.device = select(backend, device)
         self.backend = self._backend.name
         self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
@@ -259,12 +259,24 @@ def _check(value: Any, maps: Maps, name: str, dtype: str) -> Array:
     """An array of samples of these maps, finite and in `dtype`."""
     value = _numbers(value, name)
     if value.shape[1:] != maps.shape or value.ndim == 0:
-        hint = " A single sample needs a leading axis: x[None]." if value.shape == maps.shape else ""
         shape = ", ".join(map(str, ("samples", *maps.shape)))
-        raise DataError(f"{name} has shape {value.shape}; expected ({shape}).{hint}")
+        raise DataError(f"{name} has shape {value.shape}; expected ({shape}).{_remedy(value.shape, maps, name)}")
     if len(value) == 0:
         raise DataError(f"{name} is empty: it has 0 samples. Give at least one.")
     return _finite(value, name, dtype)
+
+
+def _remedy(shape: tuple[int, ...], maps: Maps, name: str) -> str:
+    """What turns a value of the wrong shape into the right one, where that is plain to see."""
+    if shape == maps.shape:
+        return f" A single sample needs a leading axis: {name}[None]."
+    if maps.uniform and maps.count == 1 and shape[1:] == maps.box:
+        return f" Images need an axis of maps: {name}[:, None]."
+    if maps.uniform and shape[1:] == (*maps.box, maps.count):
+        return f" The maps come first: np.moveaxis({name}, -1, 1)."
+    if name == "t" and shape[1:] == (1,):
+        return " Labels are one integer a sample: t.ravel()."
+    return ""
 
 
 def _dtype_name(dtype: Any) -> str:
@@ -278,7 +290,9 @@ def _numbers(value: Any, name: str) -> Array:
     try:
         value = np.asarray(value)
     except ValueError as error:
-        raise DataError(f"{name} is not an array: {error}.") from error
+        raise DataError(
+            f"{name} is not an array: {error}. Images of differing sizes become one by network.inputs.join([...])."
+        ) from error
     if value.dtype.kind not in "fiubc":
         raise DataError(
             f"{name} has dtype {value.dtype}; expected real numbers. Convert it first: {name}.astype(float)."

@@ -58,7 +58,7 @@ class Network:
         if not isinstance(layers, list | tuple):
             raise NetworkError(f"layers must be a list of layers such as [layers.Dense(10)], got {layers!r}.")
         self.layers = tuple(layers)
-        self.inputs = Maps((int(input_shape),) if _is_integer(input_shape) else input_shape)  # type: ignore[arg-type]
+        self.inputs = Maps((int(input_shape),) if is_integer(input_shape) else input_shape)  # type: ignore[arg-type]
         self.loss = losses.get(loss, weights, reduction)
         self.seed = checked_seed(seed)
         if not self.layers:
@@ -216,13 +216,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether a value counts something: an int of Python's or NumPy's, no boolean."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def checked_seed(seed: Any) -> int:
     """A seed of a random generator as an int; raises `NetworkError` where it is none."""
-    if not _is_integer(seed) or seed < 0:
+    if not is_integer(seed) or seed < 0:
         raise NetworkError(f"seed must be an integer of at least 0, got {seed!r}.")
     return int(seed)
 

@@ -11,7 +11,7 @@ import numpy as np
 from gcnn.errors import DataError, NetworkError, OptimizerError
 from gcnn.maps import Array
 from gcnn.model import Model
-from gcnn.network import checked_seed
+from gcnn.network import checked_seed, is_integer
 from gcnn.optimizers import Adam, Optimizer
 
 
@@ -98,7 +98,11 @@ def train(
     Raises:
         DataError: data of the wrong shape, dtype or values. FloatingPointError: the loss is no longer finite.
     """
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+    if not isinstance(model, Model):
+        raise DataError(
+            f"train takes a model, got {type(model).__name__}: bind the network first, network.bind(batch=32)."
+        )
+    if not is_integer(epochs) or epochs < 1:
         raise DataError(f"epochs must be an integer of at least 1, got {epochs!r}.")
     x, t = model.check_pair(*_pair(data, "data"))
     held_back = None if validation is None else model.check_pair(*_pair(validation, "validation"))

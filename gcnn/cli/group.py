@@ -52,7 +52,7 @@ def _message(error: Exception) -> str:
 )
 @click.version_option(gcnn.__version__, prog_name="gcnn")
 def main() -> None:
-    r"""Train, describe and check generalized convolutional neural networks.
+    """Train, describe and check generalized convolutional neural networks.
 
     \b
     Start with:
@@ -60,7 +60,7 @@ def main() -> None:
       gcnn devices                 what it can run on, and why not on more
       gcnn summary digits-conv     the layers of a network
       gcnn conformance --help      check a backend against the equations
-    """
+    """  # noqa: D301  # \b is click's mark, a real backspace, that keeps the lines below as they are
 
 
 for command in (train, devices, summary, conformance):

@@ -33,6 +33,8 @@ def save_results(folder: Path, model: Model, history: History, facts: dict[str, 
     try:
         from gcnn.plot import draw_history
     except ImportError as error:
+        # An older picture would pass for one of this run.
+        (folder / "loss.png").unlink(missing_ok=True)
         return f'loss.png was not drawn: matplotlib does not load ({error}). To get it: pip install "gcnn[plot]"'
     draw_history(history, folder / "loss.png", facts["title"], facts["test_accuracy"])
     return None

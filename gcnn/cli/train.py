@@ -149,7 +149,8 @@ def train(
     no_picture = save_results(folder, bound, history, facts)
     if no_picture:
         click.echo(no_picture, err=True)
-    say(f"\ntrained in {seconds:.1f} s; model, network, history and picture are in {folder}")
+    saved = "model, network and history" if no_picture else "model, network, history and picture"
+    say(f"\ntrained in {seconds:.1f} s; {saved} are in {folder}")
     click.echo(f"test accuracy {facts['test_accuracy']:.2%} on {len(test[0])} samples held back")
 
 

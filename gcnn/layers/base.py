@@ -69,7 +69,10 @@ class Layer:
     def check_activation(self) -> None:
         """Raise `LayerError` where the activation's name is not registered."""
         if self.activation not in activations.names():
-            raise LayerError(f"{type(self).__name__}: {one_of('activation', self.activation, activations.names())}")
+            raise LayerError(
+                f"{type(self).__name__}: {one_of('activation', self.activation, activations.names())} "
+                "Your own is given by the name that register_activation gave it, also before loading a network with it."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The layer's type and every field that differs from its default."""
@@ -119,7 +122,7 @@ def layer_from_json(document: Any) -> Layer:
         )
     kind, *_ = document["type"], None
     if kind not in _LAYERS:
-        raise FormatError(one_of("layer type", kind, _LAYERS))
+        raise FormatError(f"{one_of('layer type', kind, _LAYERS)} If it is your own, register it before loading.")
     arguments = {name: value for name, value in document.items() if name != "type"}
     known = {field.name for field in fields(_LAYERS[kind])}
     for name in arguments:

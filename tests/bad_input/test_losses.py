@@ -75,3 +75,8 @@ def test_the_range_of_a_layer_that_passes_values_on_is_that_of_the_layer_below(r
     with refuses(LossError, "MaxPooling(2) puts out values in (-1, 1)"):
         gcnn.Network([Activation("tanh"), MaxPooling(2)], (2, 4, 4), loss="binary_cross_entropy")
     gcnn.Network([RadialBasis(2)], 3, loss="cross_entropy")
+
+
+def test_cross_entropy_of_a_single_output_is_refused_with_the_loss_for_two_classes():
+    with pytest.raises(LossError, match=r"single output.*binary_cross_entropy"):
+        gcnn.Network([Dense(1, activation="softmax")], 2)

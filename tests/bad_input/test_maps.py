@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import gcnn
@@ -66,3 +67,35 @@ def test_maps_too_large_to_index_are_refused_before_anything_is_allocated(refuse
 def test_a_layer_too_large_to_describe_is_refused_by_number(refuses, layer):
     with refuses(NetworkError, "layer 1: "):
         gcnn.Network([layers.MaxPooling(1), layer], (40, 8, 8), loss="mse")
+
+
+THREE = gcnn.Maps([(2, 3), (3, 2), [(0, 0), (4, 1)]])
+
+
+def test_split_and_join_are_inverse():
+    arrays = [np.arange(12.0).reshape(2, 2, 3), np.ones((2, 3, 2)), np.array([[5.0, 6.0], [7.0, 8.0]])]
+    value = THREE.join(arrays)
+    assert value.shape == (2, 14)
+    assert all(np.array_equal(a, b) for a, b in zip(THREE.split(value), arrays, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ([(1, 3, 2), (1, 2, 3), (1, 2)], r"map 0: an array of shape \(1, 3, 2\); expected \(1, 2, 3\)"),
+        ([(1, 12), (1, 0), (1, 2)], "map 0"),
+        ([(1, 2, 3), (2, 3, 2), (1, 2)], "map 1"),
+        ([(2, 3), (3, 2), (2,)], "map 0"),
+        ([(1, 2, 3), (1, 3, 2)], "2 arrays do not fill"),
+    ],
+    ids=["transposed", "other sizes of the same sum", "sample counts", "no sample axis", "too few"],
+)
+def test_arrays_that_do_not_fit_their_maps_are_not_joined(shapes, said):
+    with pytest.raises(MapsError, match=said):
+        THREE.join([np.zeros(shape) for shape in shapes])
+
+
+@pytest.mark.parametrize("shape", [(1, 99), (14,), ()])
+def test_a_value_of_another_shape_is_not_split(shape):
+    with pytest.raises(MapsError, match=r"expected \(samples, 14\)"):
+        THREE.split(np.zeros(shape))

@@ -18,6 +18,7 @@ def test_help_teaches_with_examples(gcnn, arguments):
 
 
 def test_help_of_the_group_documents_the_exit_statuses(gcnn):
+    assert "\n    gcnn train --data digits     train a network" in gcnn("--help").stdout
     text = " ".join(gcnn("--help").stdout.split())
     for status in ("0 done", "1 a failure", "2 wrong usage or input", "130 interrupted"):
         assert status in text

@@ -118,9 +118,12 @@ def test_without_matplotlib_everything_but_the_picture_is_saved_and_the_remedy_i
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    (folder / "runs/digits").mkdir(parents=True)
+    (folder / "runs/digits/loss.png").write_bytes(b"of an earlier run")
     result = gcnn("train", "--model", str(small), "--epochs", "1")
     assert result.exit_code == 0
     assert "loss.png was not drawn" in result.stderr
+    assert "picture" not in result.stdout
     assert 'pip install "gcnn[plot]"' in result.stderr
     names = sorted(path.name for path in (folder / "runs/digits").iterdir())
     assert names == ["history.json", "model.safetensors", "network.json"]

@@ -13,6 +13,7 @@ from gcnn.backends.numpy import BACKEND, NumpyBackend
 from gcnn.conformance import main
 from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.cases import CASES
+from gcnn.conformance.certificate import sources_hash
 from gcnn.conformance.checks.finding import compare
 from gcnn.conformance.mutants import MUTANTS
 from gcnn.conformance.runner import case_ids, run, selected
@@ -88,7 +89,7 @@ def test_speeds_are_measured_where_asked_for_and_the_work_is_claimed(
 
 def test_a_certificate_that_cannot_be_written_is_said_without_a_traceback(tmp_path: Path, capsys: Any) -> None:
     assert main(["--backend", "numpy", "--match", "flatten/images", "--page", str(tmp_path / "no" / "c.md")]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_a_backend_that_fails_gives_status_one(registered: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +147,26 @@ def test_a_known_failure_is_accepted_beside_cases_that_pass(registered: Any, tmp
     file = tmp_path / "expected.toml"
     file.write_text("".join(map(EXPECTED.format, ("max-pooling/ties", "max-pooling/published", "max-pooling/nan*"))))
     assert main(["--backend", "ties-to-all", "--match", "max-pooling/*", "--expected", str(file)]) == 0
+
+
+def test_a_run_in_part_does_not_hold_the_rest_of_the_list_against_the_backend(tmp_path: Path) -> None:
+    file = tmp_path / "expected.toml"
+    file.write_text(EXPECTED.format("max-pooling/ties"))
+    assert main(["--backend", "numpy", "--match", "flatten/*", "--expected", str(file)]) == 0
+
+
+def test_a_run_in_which_nothing_passed_says_so(registered: Any, tmp_path: Path, capsys: Any) -> None:
+    registered(next(m for m in MUTANTS if m.name == "missing-bias"))
+    file = tmp_path / "expected.toml"
+    file.write_text(EXPECTED.format("convolution/plain"))
+    assert main(["--backend", "missing-bias", "--match", "convolution/plain", "--expected", str(file)]) == 1
+    assert "no case passed" in capsys.readouterr().out
+
+
+def test_a_backend_without_a_file_of_its_own_has_unknown_sources() -> None:
+    nowhere = type("Typed", (NumpyBackend,), {"__module__": "no_such_module"})()
+    assert sources_hash(nowhere) == "unknown"
+    assert re.fullmatch("[0-9a-f]{64}", sources_hash(BACKEND))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -97,3 +98,18 @@ def test_the_installed_wheel_brings_the_command_and_the_oracles_entry_point(inst
     entries = (metadata / "entry_points.txt").read_text()
     assert "gcnn = gcnn.cli:main" in entries
     assert "numpy = gcnn.backends.numpy:BACKEND" in entries
+
+
+def test_an_editable_install_is_a_path_that_wins_over_a_folder_of_the_packages_name(root, tmp_path):
+    copy = tmp_path / "gcnn"
+    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build", "runs"))
+    target = tmp_path / "site"
+    target.mkdir()
+    build = f"from setuptools import build_meta; print(build_meta.build_editable(r'{target}'))"
+    done = subprocess.run([sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = target.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if ".dist-info/" not in name]
+        assert names == ["__editable__.gcnn-0.1.0.pth"]
+        assert archive.read(names[0]).decode().strip() == str(copy)
