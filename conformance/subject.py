@@ -24,10 +24,12 @@ class Subject:
     def plan(self, program: Program, theta: Array, batch: int) -> Iterator[Plan]:
         """A plan with θ in place, closed afterwards; its gradient starts as NaN, so that what is not written shows."""
         plan = self.backend.plan(program, self.device, self.dtype, batch)
-        set_theta(plan, theta, self.dtype)
-        plan.vectors.copy(plan.vectors.upload(np.full(program.parameter_count, np.nan, self.dtype)), plan.gradient)
-        yield plan
-        plan.close()
+        try:
+            set_theta(plan, theta, self.dtype)
+            plan.vectors.copy(plan.vectors.upload(np.full(program.parameter_count, np.nan, self.dtype)), plan.gradient)
+            yield plan
+        finally:
+            plan.close()
 
     def cast(self, value: Array) -> Array:
         """An array in the dtype under test."""

@@ -41,7 +41,8 @@ error as a fraction of this allowance: a correct backend stays well below 1, a m
 - **loss and gradient**, **sample gradients** (where claimed), **trajectories** of update rules.
 - **differences**: central differences of the backend's own outputs against its own gradients.
 - **adjoint** identities of linear layers, **sums** over samples, **published** numbers.
-- **conduct**: inputs unchanged, outputs filled completely between canaries, gradients overwritten, equal calls give equal bits.
+- **conduct**: inputs unchanged, in any memory order; outputs in the plan's dtype, filled completely between canaries, and the caller's
+  own; gradients overwritten; equal calls give equal bits; a closed plan refuses work.
 - What a backend does not claim must be **refused** when planning, with reasons; what it claims may not be skipped.
 
 ## Expected failures
@@ -91,7 +92,8 @@ def mutants() -> list[str]:
 
 def verdict(mutant: Mutant) -> Result:
     """The case that should catch it, run on it."""
-    return run(mutant, mutant.devices()[0], ["float64"], [mutant.caught_by]).results[0]
+    results = run(mutant, mutant.devices()[0], ids=[mutant.caught_by]).results
+    return next((result for result in results if not result.ok), results[0])
 
 
 def main() -> int:

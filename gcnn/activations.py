@@ -18,24 +18,25 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Interval(NamedTuple):
-    """Where the values of a function lie; `closed` tells whether a finite end can be reached exactly."""
+    """Where the values of a function lie; an end that can be reached exactly belongs to it."""
 
     low: float
     high: float
-    closed: bool = False
+    low_reached: bool = False
+    high_reached: bool = False
 
     @property
     def positive(self) -> bool:
         """Inside (0, ∞), as categorical cross-entropy needs."""
-        return self.low > 0 or (self.low == 0 and not self.closed)
+        return self.low > 0 or (self.low == 0 and not self.low_reached)
 
     @property
     def probability(self) -> bool:
         """Inside (0, 1), as binary cross-entropy needs."""
-        return self.positive and (self.high < 1 or (self.high == 1 and not self.closed))
+        return self.positive and (self.high < 1 or (self.high == 1 and not self.high_reached))
 
     def __str__(self) -> str:
-        left, right = "[]" if self.closed else "()"
+        left, right = "[" if self.low_reached else "(", "]" if self.high_reached else ")"
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
 
@@ -69,7 +70,7 @@ _ACTIVATIONS = {
         Activation("scaled_tanh", Interval(-1.7159, 1.7159)),
         Activation("soft_logistic", Interval(0, 1)),
         Activation("softsign", Interval(-1, 1)),
-        Activation("relu", Interval(0, inf, closed=True)),
+        Activation("relu", Interval(0, inf, low_reached=True)),
         Activation("softplus", Interval(0, inf)),
         Activation("softmax", Interval(0, 1), elementwise=False),
     )

@@ -341,7 +341,8 @@ def get_backend(name: str) -> Backend:
         raise BackendUnavailable(f"a backend is chosen by its name, got {name!r}.")
     if name in _registered:
         return _registered[name]
-    targets = _BUILT_IN | {point.name: point.value for point in entry_points(group=ENTRY_POINTS)}
+    # What comes with gcnn cannot be replaced by an installed package, the oracle least of all.
+    targets = {point.name: point.value for point in entry_points(group=ENTRY_POINTS)} | _BUILT_IN
     if name not in targets:
         raise BackendUnavailable(one_of("backend", name, backend_names()))
     module, _, attribute = targets[name].partition(":")

@@ -307,7 +307,8 @@ def _finite(value: Array, name: str, dtype: str) -> Array:
             f"{name} has dtype {value.dtype}, but the model computes in {dtype}. Give real numbers: {name}.real."
         )
     with np.errstate(over="ignore"):
-        cast = value.astype(dtype, copy=False)
+        # Plans read memory in C order; what comes so in the right dtype is not copied.
+        cast = np.ascontiguousarray(value, dtype=dtype)
     if not np.isfinite(cast).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         remedy = "Scale the data." if np.isfinite(value[where]) else f"Clean the data, or drop entry {where[0]}."

@@ -83,4 +83,7 @@ def formula(name: str) -> Formula:
     if activation.function is None or activation.derivative is None:
         return FORMULAS[activation.name]
     function, derivative = activation.function, activation.derivative
-    return Formula(function, lambda dy, z, y: dy * derivative(z))
+    # A constant in a user's function may be of another dtype than z; the layer's is kept.
+    return Formula(
+        lambda z: np.asarray(function(z), dtype=z.dtype), lambda dy, z, y: dy * np.asarray(derivative(z), dtype=z.dtype)
+    )

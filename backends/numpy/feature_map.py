@@ -8,6 +8,7 @@ import numpy as np
 
 from gcnn.backend import Saved
 from gcnn.backends.numpy.layer import NumpyLayer
+from gcnn.errors import LayerError
 from gcnn.layers import FeatureMap
 from gcnn.layers.feature_map import features
 from gcnn.maps import Array, Maps
@@ -30,11 +31,17 @@ class NumpyFeatureMap(NumpyLayer):
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """φ(x) of delmas, Eq. 15."""
-        return self.function(y.reshape(len(y), -1)), None
+        made = np.asarray(self.function(y.reshape(len(y), -1)), dtype=y.dtype)
+        if made.shape != (len(y), self.outputs.points):
+            raise LayerError(
+                f"{self.layer}: its function made an array of shape {made.shape}, its count promised {self.outputs.points} features."
+            )
+        return made, None
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Σ_f δ_f ∂φ_f/∂x."""
-        return self.pullback(saved.y_in.reshape(len(delta), -1), delta).reshape(saved.y_in.shape)
+        dx = np.asarray(self.pullback(saved.y_in.reshape(len(delta), -1), delta), dtype=delta.dtype)
+        return dx.reshape(saved.y_in.shape)
 
     def trigonometric(self, x: Array) -> Array:
         """cos k x, sin k x, by frequency k, then by input."""

@@ -36,13 +36,13 @@ class NumpyRadialBasis(NumpyLayer):
         """Eq. 54: z = ρ(β ‖y - c‖^p)."""
         centres, beta = self.unpack(theta)
         _, r = self.distances(y, centres)
-        return self.rho.function(beta * r**self.power), None
+        return np.asarray(self.rho.function(beta * r**self.power), dtype=y.dtype), None
 
     def slopes(self, delta: Array, saved: Saved, theta: Array) -> tuple[Array, Array]:
         """(sample, units, inputs) δ ∂z/∂d, and (sample, units) δ ∂z/∂β. At d = 0 with p = 1 there is a cusp: its slope is 0."""
         centres, beta = self.unpack(theta)
         d, r = self.distances(saved.y_in, centres)
-        slope = delta * self.rho.derivative(beta * r**self.power)
+        slope = delta * np.asarray(self.rho.derivative(beta * r**self.power), dtype=delta.dtype)
         direction = d / np.where(r == 0, 1, r)[..., None] if self.power == 1 else 2 * d
         return (slope * beta)[..., None] * direction, slope * r**self.power
 

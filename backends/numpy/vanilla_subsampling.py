@@ -18,7 +18,9 @@ class NumpyVanillaSubsampling(NumpyLayer):
 
     def __init__(self, layer: VanillaSubsampling, inputs: Maps, outputs: Maps) -> None:
         super().__init__(layer, inputs, outputs)
-        self.every = last_axes(slice(None, None, step) for step in layer.steps(inputs))
+        self.every = last_axes(
+            slice(0, k * (n - 1) + 1, k) for k, n in zip(layer.steps(inputs), outputs.box, strict=True)
+        )
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eq. 101."""

@@ -11,10 +11,10 @@ from gcnn.maps import Array, Size, last_axes
 
 def frame(y: Array, before: Size, size: Size) -> Array:
     """The last axes of `y` shifted by `before` into arrays of `size`: zero outside, cells beyond `size` dropped."""
-    if not any(before) and y.shape[-len(size) :] == size:
+    if not any(before) and y.shape[y.ndim - len(size) :] == size:
         return y
     framed = np.zeros((*y.shape[: y.ndim - len(size)], *size), dtype=y.dtype)
-    kept = tuple(min(n, s - b) for n, s, b in zip(y.shape[-len(size) :], size, before, strict=True))
+    kept = tuple(min(n, s - b) for n, s, b in zip(y.shape[y.ndim - len(size) :], size, before, strict=True))
     inside = last_axes(slice(b, b + n) for b, n in zip(before, kept, strict=True))
     framed[inside] = y[last_axes(slice(n) for n in kept)]
     return framed

@@ -37,6 +37,13 @@ CASES = (
         equations=EQUATIONS,
     ),
     Case(
+        "max-pooling/coordinates",
+        (MaxPooling(2),),
+        Maps([[(0, 0), (0, 1), (1, 0), (1, 1), (4, 5)], (5, 4)]),
+        draw="distinct",
+        equations=EQUATIONS,
+    ),
+    Case(
         "max-pooling/published",
         (MaxPooling(2),),
         Maps((1, 5, 4)),

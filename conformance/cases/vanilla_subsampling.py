@@ -20,6 +20,12 @@ CASES = (
         equations=EQUATIONS,
     ),
     Case(
+        "vanilla-subsampling/coordinates",
+        (VanillaSubsampling(2),),
+        Maps([[(0, 0), (0, 1), (1, 0), (2, 2), (5, 5)], (4, 4)]),
+        equations=EQUATIONS,
+    ),
+    Case(
         "vanilla-subsampling/published",
         (VanillaSubsampling(2),),
         Maps((1, 5, 4)),

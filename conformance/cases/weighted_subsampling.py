@@ -44,6 +44,18 @@ CASES = (
         equations=SINGLE,
     ),
     Case(
+        "weighted-subsampling/coordinates",
+        (WeightedSubsampling(2),),
+        Maps([[(0, 0), (0, 1), (1, 0), (1, 1), (4, 5), (2, 3)], (4, 4)]),
+        equations=SINGLE,
+    ),
+    Case(
+        "weighted-subsampling/values-without-axes",
+        (WeightedSubsampling(2, table=TABLE, weights="cross"),),
+        Maps((3,)),
+        equations=CROSS,
+    ),
+    Case(
         "weighted-subsampling/published",
         (WeightedSubsampling(2),),
         Maps((1, 5, 4)),

@@ -57,6 +57,45 @@ def _framed(shape: tuple[int, ...], dtype: str) -> tuple[Array, Array]:
     return around, middle
 
 
+def results_are_the_callers(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
+    """What a call returned is in the dtype of the plan, and later calls on other data leave it alone."""
+    x, v = subject.cast(arrays.x), subject.cast(arrays.v)
+    with subject.plan(program, arrays.theta, case.batch) as plan:
+        returned = {"forward": plan.forward(x), "input gradient": plan.vjp(x, v)}
+        kept = {name: array.copy() for name, array in returned.items()}
+        plan.vjp(subject.cast(arrays.x[::-1] * 3), subject.cast(arrays.v * -2))
+        plan.forward(subject.cast(arrays.x[::-1] * 3))
+    for name, array in returned.items():
+        right = array.dtype == np.dtype(subject.dtype)
+        yield exactly(f"dtype of {name}", right, f"{array.dtype} from a plan in {subject.dtype}")
+        same = np.array_equal(array, kept[name], equal_nan=True)
+        yield exactly(f"{name} belongs to the caller", same, "a later call changed what this one returned")
+
+
+def any_memory_order(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
+    """Arrays in Fortran order, and strided ones, are read as what they are, and an `out` of either kind is filled."""
+    x, v = subject.cast(arrays.x), subject.cast(arrays.v)
+    with subject.plan(program, arrays.theta, case.batch) as plan:
+        expected, gradient = plan.forward(x), plan.vjp(x, v)
+        for name, lay in (("Fortran order", np.asfortranarray), ("strides", _strided)):
+            same = np.array_equal(plan.forward(lay(x)), expected, equal_nan=True)
+            yield exactly(f"x in {name}", same, "forward differs")
+            same = np.array_equal(plan.vjp(lay(x), lay(v)), gradient, equal_nan=True)
+            yield exactly(f"v in {name}", same, "the input gradient differs")
+            out = lay(np.full(expected.shape, np.nan, dtype=subject.dtype))
+            plan.forward(x, out)
+            yield exactly(
+                f"out= in {name}", np.array_equal(out, expected, equal_nan=True), "it is not filled with forward(x)"
+            )
+
+
+def _strided(array: Array) -> Array:
+    """The same values, every second cell along the last axis of a larger array."""
+    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), dtype=array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
 def reruns(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
     """Equal calls give equal bits, also after other data has been through the plan."""
     x, v = subject.cast(arrays.x), subject.cast(arrays.v)

@@ -86,6 +86,8 @@ def refusals(subject: Subject) -> Iterator[Finding]:
         yield _refuses("more samples than planned are refused", lambda: plan.forward(np.zeros((5, 2), subject.dtype)))
         yield _refuses("no samples are refused", lambda: plan.forward(np.zeros((0, 2), subject.dtype)))
         yield _refuses("a step without a rule is refused", lambda: plan.step(np.zeros((1, 2)), np.zeros((1, 1))))
+    plan.close()  # a second time: it must not mind
+    yield _refuses("a closed plan refuses work", lambda: plan.forward(np.zeros((1, 2), subject.dtype)))
 
 
 def _refuses(check: str, call: Callable[[], object]) -> Finding:

@@ -49,12 +49,16 @@ def loss_and_gradient(subject: Subject, case: Case, program: Program, arrays: Ar
 
 
 def sample_gradients(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
-    """Row s is the gradient of sample s alone: the first row, and the last."""
+    """Row s is the gradient of sample s alone: checked for the first, the middle and the last row; all add up to the gradient."""
+    x, v = subject.cast(arrays.x), subject.cast(arrays.v)
     with subject.plan(program, arrays.theta, case.batch) as plan:
-        rows = plan.sample_gradients(subject.cast(arrays.x), subject.cast(arrays.v))
-    shape = (case.batch, program.parameter_count)
-    yield exactly("sample gradients", rows.shape == shape, f"shape {rows.shape}, expected {shape}")
-    for s in sorted({0, case.batch - 1}):
+        rows = plan.sample_gradients(x, v)
+        plan.vjp(x, v)
+        gradient = plan.vectors.download(plan.gradient)
+    yield exactly("sample gradients", rows.shape == (case.batch, gradient.size), f"shape {rows.shape}")
+    allowed = 2 * evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v).gradient_allowed
+    yield compare("sum of sample gradients", rows.astype(np.float64).sum(axis=0), gradient, allowed)
+    for s in sorted({0, case.batch // 2, case.batch - 1}):
         expected = evaluate(program, arrays.theta, arrays.x[s : s + 1], subject.dtype, v=arrays.v[s : s + 1])
         yield compare(f"sample gradient {s}", rows[s], expected.gradient, expected.gradient_allowed)
 

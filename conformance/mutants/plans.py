@@ -81,6 +81,57 @@ class ScalesItsInput(LayerwisePlan):
         return y
 
 
+class OneBuffer(LayerwisePlan):
+    """Every output returned in the same memory."""
+
+    _buffer: Array | None = None
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        y = super().forward(x)
+        if out is not None:
+            return _into(out, y)
+        if self._buffer is None or self._buffer.shape != y.shape:
+            self._buffer = np.empty_like(y)
+        return _into(self._buffer, y)
+
+
+class RawMemory(LayerwisePlan):
+    """The caller's memory read from its first byte on, whatever its strides."""
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        return super().forward(x.ravel(order="K").reshape(x.shape), out)
+
+
+class Upcasts(LayerwisePlan):
+    """Outputs in double precision, whatever was planned."""
+
+    def vjp(self, x: Array, v: Array) -> Array:
+        return super().vjp(x, v).astype(np.float64)
+
+
+class ShiftedTargets(LayerwisePlan):
+    """A short batch whose targets start where the last batch's ended."""
+
+    def step(self, x: Array, t: Array) -> float:
+        return super().step(x, t if len(x) == self.batch else np.roll(t, 1, axis=0))
+
+
+class NeverCloses(LayerwisePlan):
+    """Memory that is never given back."""
+
+    def close(self) -> None:
+        pass
+
+
+class AveragedRows(LayerwisePlan):
+    """Per-sample gradients of neighbours exchanged."""
+
+    def sample_gradients(self, x: Array, v: Array) -> Array:
+        rows = super().sample_gradients(x, v)
+        rows[1:2] = rows[:1]
+        return rows
+
+
 class UnorderedSum(LayerwisePlan):
     """A reduction in another order each time, as with float atomics."""
 
@@ -166,6 +217,12 @@ MUTANTS = (
     Mutant("leaves-gaps", "cells of the output that are not written", "dense/plain", plan=LeavesGaps),
     Mutant("scales-its-input", "the caller's input changes", "dense/plain", plan=ScalesItsInput),
     Mutant("unordered-sum", "equal calls give other bits", "dense/plain", plan=UnorderedSum),
+    Mutant("one-buffer", "every output in the same memory", "dense/plain", plan=OneBuffer),
+    Mutant("raw-memory", "strides of the caller's array ignored", "convolution/plain", plan=RawMemory),
+    Mutant("upcasts", "float64 out of a float32 plan", "dense/plain", plan=Upcasts),
+    Mutant("shifted-targets", "a short batch steps with other targets", "updates/momentum/dense", plan=ShiftedTargets),
+    Mutant("never-closes", "a closed plan still works", "core/refusals", plan=NeverCloses),
+    Mutant("averaged-rows", "a sample's gradient is its neighbour's", "dense/plain", plan=AveragedRows),
     PlansAnything("plans-anything", "plans what it does not claim", "convolution/padding/same"),
     RefusesItsClaims("refuses-its-claims", "claims a layer and refuses it", "flatten/images"),
     Mutant("uncorrected-adam", "Adam without bias correction", "updates/published/adam", update=uncorrected_adam),

@@ -5,7 +5,7 @@ With "softmax" this is the post-processing ζ of delmas' Eqs. 19-20, which may f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gcnn.layers.base import Layer, register_layer
 from gcnn.maps import Maps
@@ -17,16 +17,20 @@ class Activation(Layer):
     """Apply φ to every value; "softmax" acts over all values of a sample.
 
     Args:
-        activation: name of φ.
+        name: of φ.
 
     Raises:
         LayerError: an unknown activation.
     """
 
-    activation: str = field()  # no default, unlike the base's
+    name: str
 
     def __post_init__(self) -> None:
-        self.check_activation()
+        self.check_activation("name")
+
+    @property
+    def activation(self) -> str:
+        return self.name
 
     def output_maps(self, inputs: Maps) -> Maps:
         return inputs

@@ -34,9 +34,11 @@ class Layer:
     A specification is checked when it is made, compares and hashes by its fields, and goes to JSON and back.
     """
 
-    # Not annotated: an annotation would fix its place among the fields of the layers that make it one.
-    activation = "identity"
-    """φ of the layer; layers with own weights make it a field."""
+    # A property, not a field: a field here would come first among those of every layer that makes it one.
+    @property
+    def activation(self) -> str:
+        """φ of the layer; layers with own weights make it a field."""
+        return "identity"
 
     def output_maps(self, inputs: Maps) -> Maps:
         """The maps that the layer makes of `inputs`; raises `LayerError` where it cannot."""
@@ -66,13 +68,19 @@ class Layer:
         """Length of the layer's flat parameter vector."""
         return sum(parameter.count for parameter in self.parameters(inputs))
 
-    def check_activation(self) -> None:
-        """Raise `LayerError` where the activation's name is not registered."""
-        if self.activation not in activations.names():
+    def check_activation(self, field: str = "activation") -> None:
+        """Check the activation's name in a field, and keep one name for what has two ("sigmoid" is "logistic").
+
+        Raises:
+            LayerError: no activation of that name is registered.
+        """
+        name = getattr(self, field)
+        if name not in activations.names():
             raise LayerError(
-                f"{type(self).__name__}: {one_of('activation', self.activation, activations.names())} "
+                f"{type(self).__name__}: {one_of('activation', name, activations.names())} "
                 "Your own is given by the name that register_activation gave it, also before loading a network with it."
             )
+        object.__setattr__(self, field, activations.get(name).name)
 
     def to_json(self) -> dict[str, Any]:
         """The layer's type and every field that differs from its default."""

@@ -73,6 +73,10 @@ class Convolution(Layer):
             raise LayerError(f"{name}: a shared kernel has one size; give kernel as one integer or one an axis.")
         if self.output is not None:
             object.__setattr__(self, "output", Maps(self.output))
+            if self.remainder == "error":
+                raise LayerError(
+                    f"{name}: output= says which points to compute, so remainder='error' has no meaning; leave one out."
+                )
             if self.output.count != self.maps:
                 raise LayerError(f"{name}: output describes {self.output.count} maps, but the layer has {self.maps}.")
         self.check_activation()
@@ -136,7 +140,7 @@ class Convolution(Layer):
             raise LayerError(
                 f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers."
             )
-        taps = self.taps(inputs)
+        taps, stride, padding = self.taps(inputs), self.strides(inputs), self.paddings(inputs)
         sources: list[list[tuple[int, Size]]] = [[] for _ in range(self.maps)]
         for i, j, size in taps:
             sources[i].append((j, size))
@@ -152,8 +156,8 @@ class Convolution(Layer):
             str(self),
             inputs,
             [s or every for s in sources],
-            self.strides(inputs),
-            self.paddings(inputs),
+            stride,
+            padding,
             self.remainder,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +29,9 @@ class RadialFunction(NamedTuple):
     codomain: Interval
 
 
-_RADIAL_FUNCTIONS = {"exp": RadialFunction(lambda s: np.exp(-s), lambda s: -np.exp(-s), Interval(0, 1))}
+_RADIAL_FUNCTIONS = {
+    "exp": RadialFunction(lambda s: np.exp(-s), lambda s: -np.exp(-s), Interval(0, 1, high_reached=True))
+}
 
 
 def register_radial_function(
@@ -110,6 +112,8 @@ class RadialBasis(Layer):
         return self.units * inputs.points
 
     def codomain(self, inputs: Interval) -> Interval:
+        if self.rho is None and self.beta == "plain":
+            return Interval(0, inf)  # exp(-β r) for a β that may become negative
         return radial_function(self.rho).codomain
 
     def needs(self, inputs: Maps) -> frozenset[str]:

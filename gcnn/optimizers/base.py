@@ -64,6 +64,7 @@ class Optimizer(ABC):
         Raises:
             OptimizerError: θ and gradient differ in shape, or θ has changed its length since the last step.
         """
+        theta, gradient = np.asarray(theta), np.asarray(gradient)
         if theta.shape != gradient.shape or theta.ndim != 1:
             raise OptimizerError(f"θ {theta.shape} and gradient {gradient.shape} must be vectors of one length.")
         self.check_length(theta.size)

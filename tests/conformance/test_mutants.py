@@ -10,14 +10,14 @@ from gcnn.conformance.runner import run
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught_by_its_case(mutant: Mutant) -> None:
-    (result,) = run(mutant, mutant.devices()[0], ["float64"], [mutant.caught_by]).results
-    assert result.status == "failed"
+    results = run(mutant, mutant.devices()[0], ids=[mutant.caught_by]).results
+    assert "failed" in [result.status for result in results]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_case_that_catches_a_mutant_passes_on_the_oracle(mutant: Mutant) -> None:
-    (result,) = run(BACKEND, BACKEND.devices()[0], ["float64"], [mutant.caught_by]).results
-    assert result.status == "passed"
+    results = run(BACKEND, BACKEND.devices()[0], ids=[mutant.caught_by]).results
+    assert [result.status for result in results] == ["passed"] * 2
 
 
 def test_there_are_at_least_twelve_mutants_with_names_of_their_own() -> None:

@@ -80,7 +80,6 @@ def logistic(z: np.ndarray) -> np.ndarray:
 ACTIVATIONS = {
     "identity": (lambda z: z, np.ones_like),
     "logistic": (logistic, lambda y: y * (1 - y)),
-    "sigmoid": (logistic, lambda y: y * (1 - y)),
     "tanh": (np.tanh, lambda y: 1 - y * y),
 }
 
