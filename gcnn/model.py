@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
+from gcnn.arrays import check_finite, check_numbers, check_samples, dtype_name, one_hot
 from gcnn.backend import Plan, Program, UpdateRule, select
 from gcnn.errors import DataError, FormatError
+from gcnn.files import write_atomically
 from gcnn.layers import RadialBasis
-from gcnn.maps import Array, Maps
+from gcnn.maps import Array
 from gcnn.network import Network, checked_seed, is_integer
 
 MODEL_FORMAT = "gcnn-model"
@@ -37,7 +37,7 @@ class Model:
     def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
         if not is_integer(batch) or batch < 1:
             raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
-        self.network, self.dtype, self.batch = network, _dtype_name(dtype), int(batch)
+        self.network, self.dtype, self.batch = network, dtype_name(dtype), int(batch)
         self._backend, self.device = select(backend, device)
         self.backend = self._backend.name
         self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
@@ -50,10 +50,10 @@ class Model:
 
     @theta.setter
     def theta(self, value: Array) -> None:
-        value = _numbers(value, "theta")
+        value = check_numbers(value, "theta")
         if value.shape != (self.network.parameter_count,):
             raise DataError(f"theta has shape {value.shape}, expected ({self.network.parameter_count},).")
-        self.plan.vectors.copy(self.plan.vectors.upload(_finite(value, "theta", self.dtype)), self.plan.theta)
+        self.plan.vectors.copy(self.plan.vectors.upload(check_finite(value, "theta", self.dtype)), self.plan.theta)
 
     def forward(self, x: Array) -> Array:
         """(samples, *inputs) to (samples, *outputs), in the model's dtype."""
@@ -83,7 +83,7 @@ class Model:
     def vjp(self, x: Array, v: Array) -> tuple[Array, Array]:
         """For a cotangent `v` of the output, (gradient of <v, y> by θ, gradient by x)."""
         x = self.check_inputs(x)
-        v = _check(v, self.network.outputs, "v", self.dtype)
+        v = check_samples(v, self.network.outputs, "v", self.dtype)
         if len(v) != len(x):
             raise DataError(f"x has {len(x)} samples, v has {len(v)}.")
         gradient, dx = np.zeros(self.network.parameter_count, dtype=self.dtype), []
@@ -128,7 +128,7 @@ class Model:
 
     def check_inputs(self, x: Array) -> Array:
         """`x` as an array of the model's dtype and the network's input shape, all finite; raises `DataError`."""
-        return _check(x, self.network.inputs, "x", self.dtype)
+        return check_samples(x, self.network.inputs, "x", self.dtype)
 
     def check_pair(self, x: Array, t: Array) -> tuple[Array, Array]:
         """Inputs and targets, checked; class labels become one-hot rows."""
@@ -139,7 +139,7 @@ class Model:
 
     def check_targets(self, t: Array) -> Array:
         """Targets as an array of the network's output shape: given so, or (samples,) integer class labels."""
-        t = _numbers(t, "t")
+        t = check_numbers(t, "t")
         outputs = self.network.outputs
         if t.ndim == 1 and t.dtype.kind in "iu" and outputs.points > 1:
             t = one_hot(t, outputs.points).reshape(len(t), *outputs.shape)
@@ -147,7 +147,7 @@ class Model:
             raise DataError(f"t has shape {t.shape} and dtype {t.dtype}; class labels must be integers: t.astype(int).")
         if t.ndim == 1 and outputs.points == 1:
             t = t.reshape(len(t), *outputs.shape)
-        t = _check(t, outputs, "t", self.dtype)
+        t = check_samples(t, outputs, "t", self.dtype)
         self.network.loss.check_targets(t)
         return t
 
@@ -222,97 +222,3 @@ def load(
     model = network.bind(backend, device, dtype or str(theta.dtype), batch)
     model.theta = theta
     return model
-
-
-def one_hot(labels: Array, classes: int) -> Array:
-    """(samples,) integer labels to (samples, classes) rows of 0 and 1; raises `DataError` on a label out of range."""
-    labels = np.asarray(labels)
-    if ((labels < 0) | (labels >= classes)).any():
-        position = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
-        raise DataError(
-            f"label {int(labels[position])} of sample {position} is not one of the {classes} classes 0..{classes - 1}."
-        )
-    return np.eye(classes)[labels]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part: temporary file, fsync, rename."""
-    # Not by `tempfile`, whose files only their owner may read.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        file = temporary.open("xb")
-    except OSError as error:
-        reason = f"{error.strerror}; {path.parent} must be a folder that you may write to"
-        raise OSError(error.errno, reason, str(path)) from error
-    try:
-        with file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _check(value: Any, maps: Maps, name: str, dtype: str) -> Array:
-    """An array of samples of these maps, finite and in `dtype`."""
-    value = _numbers(value, name)
-    if value.shape[1:] != maps.shape or value.ndim == 0:
-        shape = ", ".join(map(str, ("samples", *maps.shape)))
-        raise DataError(f"{name} has shape {value.shape}; expected ({shape}).{_remedy(value.shape, maps, name)}")
-    if len(value) == 0:
-        raise DataError(f"{name} is empty: it has 0 samples. Give at least one.")
-    return _finite(value, name, dtype)
-
-
-def _remedy(shape: tuple[int, ...], maps: Maps, name: str) -> str:
-    """What turns a value of the wrong shape into the right one, where that is plain to see."""
-    if shape == maps.shape:
-        return f" A single sample needs a leading axis: {name}[None]."
-    if maps.uniform and maps.count == 1 and shape[1:] == maps.box:
-        return f" Images need an axis of maps: {name}[:, None]."
-    if maps.uniform and shape[1:] == (*maps.box, maps.count):
-        return f" The maps come first: np.moveaxis({name}, -1, 1)."
-    if name == "t" and shape[1:] == (1,):
-        return " Labels are one integer a sample: t.ravel()."
-    return ""
-
-
-def _dtype_name(dtype: Any) -> str:
-    try:
-        return str(np.dtype(dtype or "none given"))
-    except TypeError as error:
-        raise DataError(f"unknown dtype {dtype!r}; expected a name such as 'float32' or 'float64'.") from error
-
-
-def _numbers(value: Any, name: str) -> Array:
-    try:
-        value = np.asarray(value)
-    except ValueError as error:
-        raise DataError(
-            f"{name} is not an array: {error}. Images of differing sizes become one by network.inputs.join([...])."
-        ) from error
-    if value.dtype.kind not in "fiubc":
-        raise DataError(
-            f"{name} has dtype {value.dtype}; expected real numbers. Convert it first: {name}.astype(float)."
-        )
-    return value
-
-
-def _finite(value: Array, name: str, dtype: str) -> Array:
-    """`value` in `dtype`; complex numbers only where the model computes in them (derivatives by the complex step)."""
-    if value.dtype.kind == "c" and np.dtype(dtype).kind != "c":
-        raise DataError(
-            f"{name} has dtype {value.dtype}, but the model computes in {dtype}. Give real numbers: {name}.real."
-        )
-    with np.errstate(over="ignore"):
-        # Plans read memory in C order; what comes so in the right dtype is not copied.
-        cast = np.ascontiguousarray(value, dtype=dtype)
-    if not np.isfinite(cast).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
-        remedy = "Scale the data." if np.isfinite(value[where]) else f"Clean the data, or drop entry {where[0]}."
-        raise DataError(
-            f"{name} holds {value[where]} at index {where}; every value must be finite in {dtype}. {remedy}"
-        )
-    return cast

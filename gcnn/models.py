@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gcnn.errors import NetworkError, one_of
 from gcnn.layers import Convolution, Dense, MaxPooling
 from gcnn.network import Network
 
@@ -25,10 +24,3 @@ def digits_conv(input_shape: tuple[int, ...] = (1, 8, 8), classes: int = 10, see
 
 MODELS: dict[str, Callable[..., Network]] = {"digits-conv": digits_conv}
 """By name, functions of (input_shape, classes, seed); without arguments, each makes what it was designed for."""
-
-
-def by_name(name: str) -> Callable[..., Network]:
-    """The function that makes a network; raises `NetworkError` with the nearest name where there is none."""
-    if name not in MODELS:
-        raise NetworkError(one_of("model", name, MODELS))
-    return MODELS[name]

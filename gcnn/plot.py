@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from gcnn.model import write_atomically
+from gcnn.files import write_atomically
 from gcnn.training import History
 
 TRAINING, VALIDATION, TEST = "#1f6f8b", "#d1495b", "#555555"

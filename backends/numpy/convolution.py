@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcnn.backend import Saved
-from gcnn.backends.numpy.layer import NumpyLayer
+from gcnn.backends.numpy.layer import NumpyLayer, laid_out, over_axes
 from gcnn.backends.numpy.windows import frame, scatter, span, windows
 from gcnn.layers import Convolution
 from gcnn.maps import Array, Maps, last_axes
@@ -35,18 +35,15 @@ class NumpyConvolution(NumpyLayer):
     def unpack(self, theta: Array) -> tuple[Array, Array]:
         """θ as ω, zero where no tap exists, and b; a shared kernel ω_i stands for every ω_ij, j ∈ D_i (Remark 2)."""
         kernels, biases = theta[: self.kernel_count], theta[self.kernel_count :]
-        w = np.zeros(self.mask.shape, dtype=theta.dtype)
-        w[self.mask] = kernels
-        if self.shared:
-            w = w[:, None] * self.table.reshape(*self.table.shape, *([1] * len(self.taps)))
-        return w, biases
+        w = laid_out(kernels, self.mask)
+        return (w[:, None] * over_axes(self.table, len(self.taps)) if self.shared else w), biases
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eqs. 60-62 (delmas 35, 38): the sum over connected maps and taps of y(k x + u - p) ω(u), plus one bias a map."""
         w, b = self.unpack(theta)
         seen = windows(frame(self.inputs.embed(y), self.padding, self.framed), self.taps, self.stride, self.outputs.box)
         z = np.tensordot(seen, w, axes=((1, *self.window_axes), (1, *self.axes)))
-        z = np.moveaxis(z, -1, 1) + b.reshape(-1, *([1] * len(self.taps)))
+        z = np.moveaxis(z, -1, 1) + over_axes(b, len(self.taps))
         return self.outputs.extract(z), None
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:
@@ -65,5 +62,5 @@ class NumpyConvolution(NumpyLayer):
         boxed = self.outputs.embed(delta)
         dw = np.tensordot(boxed, seen, axes=((0, *self.axes), (0, *self.axes)))
         if self.shared:
-            dw = (dw * self.table.reshape(*self.table.shape, *([1] * len(self.taps)))).sum(axis=1)
+            dw = (dw * over_axes(self.table, len(self.taps))).sum(axis=1)
         return np.concatenate([dw[self.mask], boxed.sum(axis=(0, *self.axes))])

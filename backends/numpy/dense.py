@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcnn.backend import Saved
-from gcnn.backends.numpy.layer import NumpyLayer
+from gcnn.backends.numpy.layer import NumpyLayer, laid_out
 from gcnn.layers import Dense
 from gcnn.maps import Array, Maps
 
@@ -27,9 +27,7 @@ class NumpyDense(NumpyLayer):
         weights, biases = theta[: self.weight_count], theta[self.weight_count :]
         if self.weight_count == self.mask.size:
             return weights.reshape(self.mask.shape), biases
-        w = np.zeros(self.mask.shape, dtype=theta.dtype)
-        w[self.mask] = weights
-        return w, biases
+        return laid_out(weights, self.mask), biases
 
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eqs. 17-19 (delmas 17-18): z = W y + b, reading the maps in C order (delmas 41-42)."""

@@ -13,6 +13,18 @@ from gcnn.layers import Layer
 from gcnn.maps import Array, Maps
 
 
+def laid_out(values: Array, mask: Array) -> Array:
+    """Flat parameters on the True cells of a mask, in C order, zero elsewhere."""
+    cells = np.zeros(mask.shape, dtype=values.dtype)
+    cells[mask] = values
+    return cells
+
+
+def over_axes(values: Array, axes: int) -> Array:
+    """`values` with axes of length 1 appended, to be broadcast over the axes of images."""
+    return values.reshape(*values.shape, *([1] * axes))
+
+
 class NumpyLayer:
     """Base of the oracle's layers, made for fixed maps.
 

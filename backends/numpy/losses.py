@@ -42,10 +42,9 @@ def binary_cross_entropy_soft_logistic(z: Array, y: Array, t: Array, w: Array) -
 
 
 def cross_entropy(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:
-    """(CE, any), Eqs. 27-28: r = -Σ t log y, ∂r/∂y = -t / y; y is kept above ε, and t = 0 gives exactly 0."""
+    """(CE, any), Eqs. 27-28: r = -Σ t log y, ∂r/∂y = -t / y; y is kept at ε or above, so that t = 0 gives 0."""
     y = np.where(y.real < _epsilon(y), _epsilon(y), y)
-    present = t != 0
-    return np.where(present, -w * t * np.log(y), 0), np.where(present, -w * t / y, 0)
+    return -w * t * np.log(y), -w * t / y
 
 
 def binary_cross_entropy(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcnn.backend import Saved
-from gcnn.backends.numpy.layer import NumpyLayer
+from gcnn.backends.numpy.layer import NumpyLayer, laid_out, over_axes
 from gcnn.backends.numpy.windows import frame, scatter, span, windows
 from gcnn.layers import WeightedSubsampling
 from gcnn.maps import Array, Maps, last_axes
@@ -30,8 +30,7 @@ class NumpyWeightedSubsampling(NumpyLayer):
     def unpack(self, theta: Array) -> tuple[Array, Array]:
         """θ as α and b; a single weight α_i stands for every α_ij, j ∈ D_i (Eq. 87)."""
         weights, biases = theta[: self.weight_count], theta[self.weight_count :]
-        alpha = np.zeros(self.mask.shape, dtype=theta.dtype)
-        alpha[self.mask] = weights
+        alpha = laid_out(weights, self.mask)
         return (alpha[:, None] * self.table if self.single else alpha), biases
 
     def sums(self, y: Array) -> Array:
@@ -44,7 +43,7 @@ class NumpyWeightedSubsampling(NumpyLayer):
         """Eq. 86, and Eq. 87 for single weights."""
         alpha, b = self.unpack(theta)
         sums = self.sums(y)
-        z = np.moveaxis(np.tensordot(sums, alpha, axes=((1,), (1,))), -1, 1) + b.reshape(-1, *([1] * len(self.window)))
+        z = np.moveaxis(np.tensordot(sums, alpha, axes=((1,), (1,))), -1, 1) + over_axes(b, len(self.window))
         return self.outputs.extract(z), sums
 
     def backpropagate(self, delta: Array, saved: Saved, theta: Array) -> Array:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gcnn.model import Model, write_atomically
+from gcnn.files import write_atomically
+from gcnn.model import Model
 from gcnn.training import History
 
 

@@ -32,7 +32,7 @@ class Dense(Layer):
     Raises:
         LayerError: units below 1, an unknown activation, or a table of the wrong shape.
 
-    Parameters, in flat order: weights w_ij by unit i, then input j in D_i (convention 7); then the biases b_i.
+    Parameters, in flat order: weights w_ij by unit i, then input j in D_i (decision "flat order"); then the biases b_i.
     """
 
     units: int
