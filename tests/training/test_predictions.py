@@ -39,9 +39,7 @@ def test_outputs_on_maps_are_counted_through_in_order():
     assert model.predict(np.array([[[1.0, 2.0]], [[2.0, 1.0]]])).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize(
-    "t", [[0, 0, 1, 1], [[0], [0], [1], [1]], [0.0, 0.0, 1.0, 1.0], [0.4, 0.4, 0.6, 0.5]], ids=str
-)
+@pytest.mark.parametrize("t", [[0, 0, 1, 1], [[0], [0], [1], [1]], [0.0, 0.0, 1.0, 1.0], [0.4, 0.4, 0.6, 0.5]], ids=str)
 def test_accuracy_of_a_single_output_counts_targets_of_either_side_of_one_half(t, unit):
     model = unit((1.0, 0.0), "logistic", "binary_cross_entropy", batch=3)  # predicts 0, 1, 1, 1
     assert gcnn.accuracy(model, X, np.array(t)) == 0.75

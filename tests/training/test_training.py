@@ -40,13 +40,13 @@ def test_the_order_follows_the_seed_and_without_one_the_networks(batches_seen):
     assert batches_seen(20, 1, 2, network_seed=3, seed=4) == batches_seen(20, 1, 2, seed=4)
 
 
-def test_training_twice_in_a_row_starts_the_order_again_but_not_the_parameters(unit):
+def test_training_again_goes_on_from_the_parameters_that_were_reached(unit):
     model = unit((0.0, 0.0), batch=3)
     first, second = (gcnn.train(model, (X, T), GradientDescent(0.01), epochs=1) for _ in range(2))
-    assert second.loss < first.loss
+    assert second.loss[0] < 0.9 * first.loss[0]
 
 
-def test_inputs_and_targets_stay_as_they_were_and_together(unit):
+def test_training_leaves_the_data_as_they_were(unit):
     x, t = X.copy(), T.copy()
     model = unit((0.0, 0.0), batch=3)
     gcnn.train(model, (x, t), Adam(), epochs=2)
@@ -88,7 +88,9 @@ def test_validation_loss_is_taken_on_the_held_back_data_after_every_epoch(unit):
         GradientDescent(0.01),
         epochs=3,
         validation=HELD_BACK,
-        callbacks=[lambda _, m, __: expected.append(np.mean(0.5 * (m.forward(HELD_BACK[0])[:, 0] - HELD_BACK[1]) ** 2))],
+        callbacks=[
+            lambda _, m, __: expected.append(np.mean(0.5 * (m.forward(HELD_BACK[0])[:, 0] - HELD_BACK[1]) ** 2))
+        ],
     )
     assert history.validation_loss == pytest.approx(expected, rel=1e-13)
     assert len(set(expected)) == 3
@@ -174,7 +176,9 @@ def test_without_an_optimizer_training_uses_adam_as_it_comes(unit):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_loss_that_diverges_ends_training_with_an_error_that_names_the_epoch(dtype, unit):
     model, epochs = unit((1.0, 0.0), dtype=dtype), []
-    with pytest.raises(FloatingPointError, match=r"the loss became (inf|nan) in epoch (\d+).*smaller learning rate") as e:
+    with pytest.raises(
+        FloatingPointError, match=r"the loss became (inf|nan) in epoch (\d+).*smaller learning rate"
+    ) as e:
         gcnn.train(model, (X, T), GradientDescent(1e9), 100, callbacks=[lambda epoch, *_: epochs.append(epoch)])
     assert f"epoch {len(epochs) + 1}." in str(e.value)
     assert 1 < len(epochs) < 50
