@@ -10,8 +10,21 @@ operation's own rounding (`allowance/`), never chosen. docs/conformance.md lists
 if __name__ != "gcnn.conformance":
     raise ImportError("import gcnn.conformance, not conformance")
 
-from gcnn.conformance.case import Case
-from gcnn.conformance.command import main
-from gcnn.conformance.runner import Report, Result, run
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gcnn.conformance.case import Case
+    from gcnn.conformance.command import main
+    from gcnn.conformance.runner import Report, Result, run
 
 __all__ = ["Case", "Report", "Result", "main", "run"]
+
+_HOME = {"Case": "case", "Report": "runner", "Result": "runner", "main": "command", "run": "runner"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: pytest loads this package for its plugin in every run of an environment that has gcnn."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
