@@ -34,7 +34,8 @@ class Case:
         optimizer: where given, `steps` steps of the update rule are checked.
         changed: hyper-parameters that change after the first step.
         draw: how the input is drawn: "normal"; "distinct", a permuted grid whose values are far apart, for max pooling;
-            "ties", small integers; "extreme", up to ±10,000; "nan", normal with one NaN; "offset", normal around 100.
+            "ties", small integers; "wide", up to some ±30; "extreme", up to ±10,000;
+            "nan", normal with one NaN; "offset", normal around 100.
         targets: "normal", "one_hot", "probabilities", "any" (not summing to 1), or "binary".
         smooth: False where differences across a kink would not approach the derivative.
         given: arrays in place of drawn ones, by name: theta, x, t, v.
@@ -101,7 +102,7 @@ def _inputs(draw: str, shape: tuple[int, ...], rng: np.random.Generator) -> Arra
     normal = rng.standard_normal(shape)
     if draw == "nan":
         normal.reshape(-1)[size // 2] = np.nan
-    scale, offset = {"extreme": (5000.0, 0.0), "offset": (1.0, 100.0)}.get(draw, (1.0, 0.0))
+    scale, offset = {"extreme": (5000.0, 0.0), "wide": (10.0, 0.0), "offset": (1.0, 100.0)}.get(draw, (1.0, 0.0))
     return np.clip(scale * normal, -1e4, 1e4) + offset
 
 

@@ -38,11 +38,15 @@ class NumpyConvolution(NumpyLayer):
         w = laid_out(kernels, self.mask)
         return (w[:, None] * over_axes(self.table, len(self.taps)) if self.shared else w), biases
 
+    def seen(self, y: Array) -> Array:
+        """(sample, input map, *outputs, *taps): y_j(k x + u - p), zero outside."""
+        framed = frame(self.inputs.embed(y), self.padding, self.framed)
+        return windows(framed, self.taps, self.stride, self.outputs.box)
+
     def combine(self, y: Array, theta: Array) -> tuple[Array, None]:
         """Eqs. 60-62 (delmas 35, 38): the sum over connected maps and taps of y(k x + u - p) ω(u), plus one bias a map."""
         w, b = self.unpack(theta)
-        seen = windows(frame(self.inputs.embed(y), self.padding, self.framed), self.taps, self.stride, self.outputs.box)
-        z = np.tensordot(seen, w, axes=((1, *self.window_axes), (1, *self.axes)))
+        z = np.tensordot(self.seen(y), w, axes=((1, *self.window_axes), (1, *self.axes)))
         z = np.moveaxis(z, -1, 1) + over_axes(b, len(self.taps))
         return self.outputs.extract(z), None
 
@@ -56,11 +60,8 @@ class NumpyConvolution(NumpyLayer):
 
     def gradient(self, delta: Array, saved: Saved, theta: Array) -> Array:
         """Eqs. 76-79 (delmas 47): Σ_x δ_i(x) y_j(k x + u - p); shared kernels: Eq. 80 summed over D_i; biases: Eq. 81."""
-        seen = windows(
-            frame(self.inputs.embed(saved.y_in), self.padding, self.framed), self.taps, self.stride, self.outputs.box
-        )
         boxed = self.outputs.embed(delta)
-        dw = np.tensordot(boxed, seen, axes=((0, *self.axes), (0, *self.axes)))
+        dw = np.tensordot(boxed, self.seen(saved.y_in), axes=((0, *self.axes), (0, *self.axes)))
         if self.shared:
             dw = (dw * over_axes(self.table, len(self.taps))).sum(axis=1)
         return np.concatenate([dw[self.mask], boxed.sum(axis=(0, *self.axes))])

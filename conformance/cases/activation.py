@@ -1,10 +1,18 @@
 """Activations as layers (Hedberg 2015, Eqs. 20, 24-25; delmas, before Eq. 15 and Eqs. 20, 31)."""
 
+from collections.abc import Callable
+
 from gcnn.conformance.case import Case
-from gcnn.layers import Activation
+from gcnn.layers import Activation, Convolution, Dense, Layer, WeightedSubsampling
 from gcnn.maps import Maps
 
 NAMES = ("identity", "logistic", "tanh", "scaled_tanh", "soft_logistic", "softsign", "relu", "softplus", "softmax")
+LAYERS: tuple[tuple[str, Callable[[str], Layer], Maps], ...] = (
+    ("dense", lambda name: Dense(5, activation=name), Maps((2, 3, 2))),
+    ("convolution", lambda name: Convolution(2, 2, activation=name), Maps((2, 4, 5))),
+    ("weighted-subsampling", lambda name: WeightedSubsampling(2, activation=name), Maps((3, 4, 6))),
+)
+"""φ belongs to the layer: each with each."""
 EQUATIONS = {"identity": ("H20", "H24"), "softmax": ("H25", "D20", "D31")}
 
 CASES = (
@@ -28,6 +36,30 @@ CASES = (
             equations=EQUATIONS.get(name, ("H6",)),
         )
         for name in NAMES
+    ),
+    *(
+        Case(
+            f"activation/{name}/wide",
+            (Activation(name),),
+            Maps((7, 13, 17)),
+            draw="wide",
+            equations=EQUATIONS.get(name, ("H6",)),
+            smooth=False,  # a step of differences is too coarse for slopes that vanish
+        )
+        for name in NAMES
+    ),
+    *(
+        Case(f"activation/{layer}/{name}", (make(name),), maps, equations=("H6", "H7", "H8"), smooth=name != "relu")
+        for name in NAMES
+        for layer, make, maps in LAYERS
+    ),
+    Case(
+        "activation/relu/at-zero",
+        (Activation("relu"),),
+        Maps((3, 4)),
+        draw="ties",
+        smooth=False,
+        equations=("H6",),
     ),
     Case("activation/softmax/one-output", (Activation("softmax"),), Maps((1,)), equations=("H25",)),
     Case(

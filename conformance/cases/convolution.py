@@ -1,5 +1,7 @@
 """Convolution layers (Hedberg 2015, Eqs. 60-81; delmas, Eqs. 35-47)."""
 
+from typing import Any
+
 from gcnn.conformance.case import Case
 from gcnn.layers import LENET5_C3, Convolution
 from gcnn.maps import Maps
@@ -10,6 +12,28 @@ STRIDED = ("H62", "H75", "D38", "D45", "D47")
 
 # 1..25 with two cells changed.
 FIVE = [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10], [11, 12, -3, 14, 15], [16, 17, 18, 19, 20], [21, 0, 23, 24, 25]]
+
+LOPSIDED = [[1, 1, 0], [0, 0, 1]]
+STRIPES = [[(i + j) % 3 != 0 for j in range(19)] for i in range(37)]
+TOGETHER: tuple[tuple[str, dict[str, Any], Maps], ...] = (
+    ("padding-table", {"kernel": 3, "padding": (1, 2), "table": LOPSIDED}, Maps((3, 5, 6))),
+    ("padding-shared", {"kernel": (2, 3), "padding": (1, 0), "shared": True}, Maps((3, 5, 6))),
+    ("padding-mixed", {"kernel": [(3, 3), (1, 2), (2, 4)], "padding": (1, 2), "table": LOPSIDED}, Maps((3, 5, 6))),
+    ("padding-stride-table", {"kernel": 3, "padding": (2, 1), "stride": (2, 3), "table": LOPSIDED}, Maps((3, 7, 8))),
+    ("padding-stride-shared", {"kernel": 3, "padding": 1, "stride": 2, "shared": True}, Maps((2, 7, 6))),
+    ("stride-table", {"kernel": 3, "stride": (1, 2), "table": LOPSIDED}, Maps((3, 5, 8))),
+    ("stride-shared-table", {"kernel": 3, "stride": 2, "shared": True, "table": LOPSIDED}, Maps((3, 7, 7))),
+    ("stride-mixed-padding", {"kernel": [(3, 3), (2, 2), (1, 3), (3, 1)], "stride": 2, "padding": 1}, Maps((2, 7, 8))),
+    ("padding-one-axis", {"kernel": 4, "padding": 3}, Maps((2, 9))),
+    ("padding-stride-three-axes", {"kernel": 2, "padding": (1, 0, 1), "stride": (1, 2, 2)}, Maps((2, 3, 4, 3))),
+    ("padding-differing-sizes", {"kernel": 3, "padding": 1, "table": LOPSIDED}, Maps([(4, 6), (5, 3), (6, 4)])),
+    (
+        "everything",
+        {"kernel": (3, 2), "padding": 1, "stride": (2, 1), "table": LOPSIDED, "shared": True, "activation": "tanh"},
+        Maps((3, 6, 5)),
+    ),
+)
+"""What a backend may do right one by one and wrong together."""
 
 CASES = (
     Case("convolution/plain", (Convolution(3, 3),), Maps((2, 6, 7)), equations=ALL),
@@ -80,6 +104,15 @@ CASES = (
         Maps((4, 6, 5)),
         equations=("H80",),
     ),
+    *(
+        Case(
+            f"convolution/together/{name}", (Convolution(2, **settings),), maps, equations=("H60", "H75", "H79", "H80")
+        )
+        for name, settings, maps in TOGETHER
+    ),
+    Case("convolution/many-maps", (Convolution(37, 2, table=STRIPES),), Maps((19, 4, 4)), batch=2, equations=ALL),
+    Case("convolution/many-samples", (Convolution(2, 2),), Maps((1, 3, 3)), batch=131, equations=ALL),
+    Case("convolution/large-image", (Convolution(1, 3, stride=(2, 1)),), Maps((1, 70, 67)), batch=1, equations=ALL),
     Case(
         "convolution/mixed-kernels",
         (Convolution(2, [(3, 3), (1, 5), (2, 2), (4, 1)]),),

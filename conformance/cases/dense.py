@@ -41,6 +41,9 @@ CASES = (
     Case(
         "dense/larger-than-a-work-group", (Dense(301, activation="tanh"),), Maps((517,)), batch=65, equations=EQUATIONS
     ),
+    Case("dense/long-sums", (Dense(3),), Maps((2051,)), batch=2, equations=EQUATIONS),
+    Case("dense/many-units", (Dense(1031, activation="softmax"),), Maps((5,)), batch=2, equations=EQUATIONS),
+    Case("dense/many-samples", (Dense(3, activation="tanh"),), Maps((4,)), batch=259, equations=EQUATIONS),
     Case("dense/images-in-c-order", (Dense(6, activation="logistic"),), Maps((3, 4, 5)), equations=("D41", "D42")),
     Case("dense/no-bias", (Dense(4, bias=False),), Maps((6,)), equations=("H55",)),
     Case("dense/cancellation", (Dense(3),), Maps((200,)), draw="offset", equations=("H18",)),
