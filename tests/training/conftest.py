@@ -109,12 +109,14 @@ ODD = {
         [Convolution(3, 3, stride=2, shared=True, activation="tanh"), VanillaSubsampling(2), RadialBasis(4), Dense(2)],
         (2, 12),
         "mse",
+        seed=4,
         reduction="mean_outputs",
     ),
     "three axes": Network(
         [Convolution(2, (2, 1, 2), activation="relu"), WeightedSubsampling((1, 2, 3)), Dense(1, activation="logistic")],
         (2, 3, 4, 4),
         "binary_cross_entropy",
+        seed=9,
     ),
 }
 

@@ -48,7 +48,7 @@ def test_as_many_centres_as_samples_use_every_sample():
 
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("beta", ["plain", "log"])
-@pytest.mark.parametrize("units", [2, 5])
+@pytest.mark.parametrize("units", [2, 12])
 def test_widths_follow_the_largest_distance_between_centres(power, beta, units):
     """σ = d / sqrt(2 N); β = 1 / σ for p = 1 and 1 / (2 σ²) for p = 2, the same for all units."""
     model = bound([RadialBasis(units, power, beta)])
@@ -125,4 +125,4 @@ def test_the_choice_of_samples_follows_the_seed_and_without_one_the_networks():
 
     assert chosen(seed=3) == chosen(seed=3) != chosen(seed=4)
     assert chosen(network_seed=3) == chosen(seed=3)
-    assert chosen(network_seed=3, seed=4) == chosen(seed=4)
+    assert chosen(network_seed=3, seed=0) == chosen(seed=0)

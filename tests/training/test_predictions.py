@@ -9,7 +9,8 @@ import gcnn
 from gcnn import Network
 from gcnn.layers import Convolution, Dense
 
-X = np.array([[-1.0], [0.0], [1.0], [2.0]])
+X = np.array([[-2.0], [-1.0], [0.0], [1.0]])
+"""A unit with w = 1 and b = 0 predicts 0, 0, 1, 1."""
 
 
 def test_a_single_output_predicts_one_from_one_half_on(unit):
@@ -20,7 +21,7 @@ def test_a_single_output_predicts_one_from_one_half_on(unit):
 
 def test_a_logistic_output_predicts_one_from_an_even_chance_on(unit):
     model = unit((1.0, 0.0), "logistic", "binary_cross_entropy")
-    assert model.predict(X).tolist() == [0, 1, 1, 1]
+    assert model.predict(X).tolist() == [0, 0, 1, 1]
 
 
 def test_several_outputs_predict_the_largest_and_the_first_of_equals():
@@ -39,9 +40,9 @@ def test_outputs_on_maps_are_counted_through_in_order():
     assert model.predict(np.array([[[1.0, 2.0]], [[2.0, 1.0]]])).tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("t", [[0, 0, 1, 1], [[0], [0], [1], [1]], [0.0, 0.0, 1.0, 1.0], [0.4, 0.4, 0.6, 0.5]], ids=str)
+@pytest.mark.parametrize("t", [[0, 0, 0, 1], [[0], [0], [0], [1]], [0.0, 0.0, 0.0, 1.0], [0.4, 0.3, 0.4, 0.5]], ids=str)
 def test_accuracy_of_a_single_output_counts_targets_of_either_side_of_one_half(t, unit):
-    model = unit((1.0, 0.0), "logistic", "binary_cross_entropy", batch=3)  # predicts 0, 1, 1, 1
+    model = unit((1.0, 0.0), "logistic", "binary_cross_entropy", batch=3)
     assert gcnn.accuracy(model, X, np.array(t)) == 0.75
 
 
@@ -55,5 +56,5 @@ def test_accuracy_takes_labels_and_one_hot_rows_alike():
 
 def test_history_counts_right_answers_of_a_network_with_a_single_output(unit, recorder):
     model = unit((1.0, 0.0), "logistic", "binary_cross_entropy")
-    history = gcnn.train(model, (X, [1, 1, 1, 1]), recorder, epochs=1, validation=(X, [0, 0, 1, 1]))
+    history = gcnn.train(model, (X, [1, 1, 1, 1]), recorder, epochs=1, validation=(X, [0, 0, 0, 1]))
     assert history.accuracy == [0.75]
