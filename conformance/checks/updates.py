@@ -66,21 +66,25 @@ def _penalty(program: Program, theta: Array) -> float:
 
 
 def _reach(program: Program, history: list[Moment], u: float) -> tuple[Array, Array]:
-    """θ after the last step, and how far gradients within their allowances could move it."""
+    """θ after the last step, and how far gradients within their allowances and rounded hyper-parameters could move it."""
     rule = program.update
     assert rule is not None
 
-    def last(signs: tuple[int, ...]) -> Array:
+    def last(signs: tuple[int, ...], rounded: str = "") -> Array:
         slots = {name: np.zeros_like(history[0].theta) for name in rule.slots}
         theta = history[0].theta
         for count, (sign, then) in enumerate(zip(signs, history, strict=True), start=1):
             theta = then.theta.copy()
             error = then.allowed + SAFETY * EXTRA * u * rule.l2 * np.abs(theta)
-            apply_rule(rule, theta, then.gradient + sign * error, slots, then.hyperparameters, count)
+            values = {name: h * (1 + SAFETY * u * (name == rounded)) for name, h in then.hyperparameters.items()}
+            apply_rule(rule, theta, then.gradient + sign * error, slots, values, count)
         return theta
 
-    centre = last((0,) * len(history))
+    exact = (0,) * len(history)
+    centre = last(exact)
     moved = np.max([np.abs(last(s) - centre) for s in product((-1, 1), repeat=len(history))], axis=0)
+    # 1 - β formed in single precision is off by u / (1 - β), which a rounded β shows.
+    moved += np.sum([np.abs(last(exact, name) - centre) for name in history[-1].hyperparameters], axis=0)
     before = history[-1].theta
     rounded = SAFETY * u * (2 * np.abs(before) + TRANSCENDENTAL * len(history) * np.abs(centre - before))
     return centre, moved + rounded
