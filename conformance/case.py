@@ -65,10 +65,17 @@ class Case:
         network = Network(self.layers, self.inputs, self.loss or "mse")
         return Program(network.stages, self.loss, self.optimizer.rule() if self.optimizer else None)
 
+    def _theta(self, program: Program, rng: np.random.Generator) -> Array:
+        """Single layers: N(0, ½). Networks: near their usual start, so that deep ones do not saturate and hide errors."""
+        if self.level != "networks":
+            return 0.5 * rng.standard_normal(program.parameter_count)
+        start = [stage.layer.initialize(stage.inputs, rng) for stage in program.stages]
+        return np.concatenate(start) + 0.05 * rng.standard_normal(program.parameter_count)
+
     def arrays(self, program: Program, dtype: str) -> Arrays:
         """The case's arrays: drawn in float64 from a generator seeded by the id, rounded to `dtype`, given as float64."""
         rng = np.random.default_rng(crc32(self.id.encode()))
-        theta = 0.5 * rng.standard_normal(program.parameter_count)
+        theta = self._theta(program, rng)
         drawn = {
             "theta": theta,
             "x": _inputs(self.draw, (self.batch, *program.inputs.shape), rng),

@@ -34,8 +34,8 @@ backend, once for the oracle), k = 4 roundings besides the additions, and Σ|a b
 Errors that come in are carried through the next layer, through φ and φ', and through the loss. Reports give the worst
 error as a fraction of this allowance: a correct backend stays well below 1, a mistake is beyond it by orders of magnitude.
 
-Values near 0 are held to their own magnitude: a logistic function formed as ½ (1 + tanh(z / 2)), or a soft logistic as ½ (1 + z / (1 + |z|)), loses
-all digits of its tail and fails on purpose, since log y is what a loss makes of it.
+Values near 0 are held to their own magnitude: a logistic function formed as ½ (1 + tanh(z / 2)), or a soft
+logistic as ½ (1 + z / (1 + |z|)), loses all digits of its tail and fails on purpose, since log y is what a loss makes of it.
 
 ## What is checked
 

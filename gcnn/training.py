@@ -20,7 +20,8 @@ class TrainingStep:
 
     Args:
         model: the model; its plan is made again with the update rule, its parameters stay.
-        optimizer: the method; its hyper-parameters are read at every step, so `optimizer.lr = ...` takes effect.
+        optimizer: the method; its hyper-parameters are read at every step, so `optimizer.lr = ...` takes effect;
+            its L2 penalty is fixed here.
             Without a mask of its own, its L2 penalty pulls on weights and not on biases.
     """
 
@@ -54,9 +55,9 @@ class History:
     """What happened, one entry an epoch.
 
     Attributes:
-        loss: mean training loss over the epoch's steps, each measured before its update.
+        loss: the training loss over an epoch, with its reduction and with the penalty; each batch is measured before its update.
+        validation_loss: the loss on the validation data after the epoch, without the penalty; empty without such data.
         accuracy: on the validation data; empty without any, or where outputs are no classes.
-        validation_loss: the same way.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -112,13 +113,17 @@ def train(
     for epoch in range(1, epochs + 1):
         order = rng.permutation(len(x))
         batches = [order[start : start + model.batch] for start in range(0, len(x), model.batch)]
-        total = 0.0
+        loss_of_epoch = 0.0
         for rows in batches if progress is None else progress(batches, epoch):
-            loss = step(x[rows], t[rows])
+            # What overflows is told below, in words.
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = step(x[rows], t[rows])
             if not np.isfinite(loss):
                 raise FloatingPointError(f"the loss became {loss} in epoch {epoch}. Use a smaller learning rate.")
-            total += loss * len(rows)
-        history.loss.append(total / len(x))
+            loss_of_epoch += loss * (1.0 if model.network.loss.reduction == "sum" else len(rows) / len(x))
+        if not np.isfinite(model.theta).all():
+            raise FloatingPointError(f"parameters became infinite in epoch {epoch}. Use a smaller learning rate.")
+        history.loss.append(loss_of_epoch)
         if held_back is not None:
             history.validation_loss.append(model.loss(*held_back))
             if classifies(model):

@@ -7,6 +7,7 @@ logits, so that nothing is ever divided by a vanishing y (decision "safety").
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -41,15 +42,16 @@ def binary_cross_entropy_soft_logistic(z: Array, y: Array, t: Array, w: Array) -
     return -w * (t * log_y + (1 - t) * log_rest), -w * (t - y) * 2 * small / (1 - small)
 
 
-def cross_entropy(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:
+def cross_entropy(z: Array, y: Array, t: Array, w: Array, epsilon: float | None = None) -> tuple[Array, Array]:
     """(CE, any), Eqs. 27-28: r = -Σ t log y, ∂r/∂y = -t / y; y is kept at ε or above, so that t = 0 gives 0."""
-    y = np.where(y.real < _epsilon(y), _epsilon(y), y)
+    e = epsilon or _epsilon(y)
+    y = np.where(y.real < e, e, y)
     return -w * t * np.log(y), -w * t / y
 
 
-def binary_cross_entropy(z: Array, y: Array, t: Array, w: Array) -> tuple[Array, Array]:
+def binary_cross_entropy(z: Array, y: Array, t: Array, w: Array, epsilon: float | None = None) -> tuple[Array, Array]:
     """(CE binary, any), Eqs. 26 and 32 (delmas 21): ∂r/∂y = -(t - y) / (y (1 - y)), y kept inside [ε, 1 - ε]."""
-    e = _epsilon(y)
+    e = epsilon or _epsilon(y)
     y = np.where(y.real < e, e, np.where(y.real > 1 - e, 1 - e, y))
     return -w * (t * np.log(y) + (1 - t) * np.log1p(-y)), -w * (t - y) / (y * (1 - y))
 
@@ -75,25 +77,36 @@ CLOSED: dict[tuple[str, str], Pair] = {
 }
 """Pairs that give δ = ∂r/∂z directly."""
 
-ANY: dict[str, Pair] = {
+CLIPPED: dict[str, Callable[..., tuple[Array, Array]]] = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
-    "mse": mse,
-    "sse": sse,
 }
+"""Losses that keep y away from where their logarithms end, by ε of the dtype that computes."""
+
+ANY: dict[str, Pair] = {**CLIPPED, "mse": mse, "sse": sse}
 """Losses that give ∂r/∂y; the last activation's φ' makes it δ (Eq. 6; softmax by delmas' Eqs. 30-33)."""
 
 
-class NumpyLoss:
-    """A loss for the last layer of a program."""
+def any_pair(name: str, epsilon: float | None = None) -> Pair:
+    """A loss of `ANY`, clipped at ε where it clips."""
+    return partial(CLIPPED[name], epsilon=epsilon) if name in CLIPPED else ANY[name]
 
-    def __init__(self, program: Program) -> None:
+
+class NumpyLoss:
+    """A loss for the last layer of a program.
+
+    Args:
+        program: with a loss.
+        epsilon: ε of the clipping; None is that of y's dtype. Another serves to follow a computation in that other dtype.
+    """
+
+    def __init__(self, program: Program, epsilon: float | None = None) -> None:
         assert program.loss is not None
         self.loss = program.loss
         self.outputs = program.outputs.points
         name = activations.get(program.stages[-1].layer.activation).name
         self.closed = CLOSED.get((self.loss.name, name))
-        self.pair = self.closed or ANY[self.loss.name]
+        self.pair = self.closed or any_pair(self.loss.name, epsilon)
         self.phi = formula(name)
 
     def evaluate(self, saved: Saved, t: Array) -> tuple[float, Array]:

@@ -7,7 +7,7 @@ import numpy as np
 from gcnn import activations as names
 from gcnn.backend import Program, Saved
 from gcnn.backends.numpy.activations import formula
-from gcnn.backends.numpy.losses import ANY, CLOSED
+from gcnn.backends.numpy.losses import CLOSED, any_pair
 from gcnn.conformance.allowance import activations
 from gcnn.conformance.allowance.rounding import EXTRA, SAFETY, TRANSCENDENTAL, spread
 from gcnn.maps import Array
@@ -35,7 +35,7 @@ def loss_and_delta(
             delta_error + w * y_e + SAFETY * TRANSCENDENTAL * u * (np.abs(slope) + w * (np.abs(y) + np.abs(targets)))
         )
     else:
-        pair = ANY[loss.name]
+        pair = any_pair(loss.name, 2 * u)
         terms, slope = pair(z, y, targets, w)
         term_error = spread(lambda s: pair(z, s, targets, w)[0], y, y_e) + SAFETY * TRANSCENDENTAL * u * np.abs(terms)
         slope_error = spread(lambda s: pair(z, s, targets, w)[1], y, y_e) + SAFETY * TRANSCENDENTAL * u * np.abs(slope)

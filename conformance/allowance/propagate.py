@@ -88,7 +88,7 @@ def evaluate(
 
     loss = loss_error = 0.0
     if t is not None:
-        loss, delta = NumpyLoss(program).evaluate(saved[-1], t)
+        loss, delta = NumpyLoss(program, 2 * u).evaluate(saved[-1], t)
         loss_error, delta_error = loss_and_delta(program, saved[-1], t, z_errors[-1], errors[-1], u)
         delta_error = delta_error + SAFETY * EXTRA * u * np.abs(delta)
     else:

@@ -82,6 +82,29 @@ CASES: tuple[Case, ...] = (
         published={"loss": 1600.0, "gradient": []},
         smooth=False,
     ),
+    *(
+        Case(
+            f"losses/{name.replace('_', '-')}/saturated/{phi}",
+            (Activation(phi),),
+            Maps((6,)),
+            "losses",
+            2,
+            equations,
+            Loss(name),
+            given={
+                "x": [[-20.0, 20.0, -40.0, 40.0, 0.5, -3.0], [30.0, -30.0, 5.0, -90.0, 90.0, 1.0]],
+                "t": [[1.0, 0.0, 0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]],
+            },
+            smooth=False,  # the clipped loss has kinks
+        )
+        for name, phi, equations in (
+            ("cross_entropy", "logistic", ("H27", "H28")),
+            ("cross_entropy", "softmax", ("H27", "H30")),
+            ("binary_cross_entropy", "logistic", ("H26",)),
+            ("binary_cross_entropy", "softmax", ("H32", "D33")),
+            ("binary_cross_entropy", "soft_logistic", ("H32",)),
+        )
+    ),
     Case(
         "losses/cross-entropy/published",
         (Dense(3, activation="softmax"),),

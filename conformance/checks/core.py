@@ -28,37 +28,56 @@ def devices(subject: Subject) -> Iterator[Finding]:
 
 
 def vectors(subject: Subject) -> Iterator[Finding]:
-    """The vector algebra against NumPy in double precision, on a length that fills no tile, with canaries around views."""
-    n, u = 4099, unit_roundoff(subject.dtype)
+    """The vector algebra against NumPy in double precision, on a length that fills no tile and through views.
+
+    Whole numbers, small enough that every order of summation is exact, leave reductions no room for a shorter format.
+    """
+    n, u = 70001, unit_roundoff(subject.dtype)
     rng = np.random.default_rng(3)
     x, y = (subject.cast(rng.standard_normal(n)) for _ in range(2))
     x64, y64 = x.astype(np.float64), y.astype(np.float64)
+    whole, signs = rng.integers(-4000, 4000, 4001), rng.integers(-1, 2, 4001)
+    part = slice(100, 357)
     with subject.plan(_tiny(), np.zeros(3), 1) as plan:
         algebra = plan.vectors
         a, b = algebra.upload(x), algebra.upload(y)
         yield exactly("upload and download", np.array_equal(algebra.download(a), x), "bits changed")
-        dot_allowed = SAFETY * (n + EXTRA) * u * float(np.abs(x64) @ np.abs(y64))
-        yield compare("dot", np.float64(algebra.dot(a, b)), np.float64(x64 @ y64), dot_allowed)
-        norm = float(np.linalg.norm(x64))
-        yield compare("norm", np.float64(algebra.norm(a)), np.float64(norm), SAFETY * (n + EXTRA) * u * norm)
-        yield exactly("amax", algebra.amax(a) == float(np.abs(x).max()), "not the largest absolute value")
-        algebra.axpy(0.75, a, b)
-        allowed = SAFETY * EXTRA * u * (np.abs(x64) + np.abs(y64))
-        yield compare("axpy", algebra.download(b), 0.75 * x64 + y64, allowed)
+        w, s = algebra.upload(subject.cast(whole)), algebra.upload(subject.cast(signs))
+        yield exactly("dot of whole numbers", algebra.dot(w, s) == float(whole @ signs), "it is not exact")
+        dot = float(whole[part] @ signs[part])
+        yield exactly(
+            "dot of views", algebra.dot(algebra.view(w, part), algebra.view(s, part)) == dot, "not of the views"
+        )
+        allowed = SAFETY * (n + EXTRA) * u
+        yield compare("dot", algebra.dot(a, b), x64 @ y64, allowed * float(np.abs(x64) @ np.abs(y64)))
+        yield compare("norm", algebra.norm(a), np.linalg.norm(x64), allowed * float(np.linalg.norm(x64)))
+        for sign in (1, -1):
+            largest = algebra.amax(algebra.upload(subject.cast(sign * np.array([1.0, -3.0, 2.0]))))
+            yield exactly("amax", largest == 3.0, "not the largest absolute value")
+        third = 1 / 3
+        algebra.axpy(third, a, b)
+        each = SAFETY * EXTRA * u * (np.abs(x64) + np.abs(y64))
+        yield compare("axpy", algebra.download(b), third * x64 + y64, each)
         yield exactly("axpy leaves x", np.array_equal(algebra.download(a), x), "x changed")
-        algebra.scale(-3.0, a)
-        yield compare("scale", algebra.download(a), -3.0 * x64, SAFETY * u * 3 * np.abs(x64))
+        algebra.scale(-third, algebra.view(a, part))
+        scaled = x64.copy()
+        scaled[part] *= -third
+        yield compare("scale of a view", algebra.download(a), scaled, SAFETY * EXTRA * u * np.abs(scaled))
         zeros = algebra.zeros(n)
         yield exactly("zeros", not algebra.download(zeros).any(), "not zero")
-        algebra.copy(algebra.view(a, slice(100, 357)), algebra.view(zeros, slice(3, 260)))
+        algebra.copy(algebra.view(a, part), algebra.view(zeros, slice(3, 260)))
         expected = np.zeros(n, subject.dtype)
-        expected[3:260] = algebra.download(a)[100:357]
+        expected[3:260] = algebra.download(a)[part]
         yield exactly("copy through views", np.array_equal(algebra.download(zeros), expected), "a view is not a view")
         host = algebra.download(b)
         host += 1
         yield exactly(
             "download is a copy", not np.array_equal(algebra.download(b), host), "writing to it changed the vector"
         )
+        mine = x.copy()
+        uploaded = algebra.upload(mine)
+        mine += 1
+        yield exactly("upload is a copy", np.array_equal(algebra.download(uploaded), x), "the host's array is shared")
 
 
 def parameters(subject: Subject) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ def _reach(program: Program, history: list[Moment], u: float) -> tuple[Array, Ar
 
     exact = (0,) * len(history)
     centre = last(exact)
-    moved = np.max([np.abs(last(s) - centre) for s in product((-1, 1), repeat=len(history))], axis=0)
+    moved = np.max([np.abs(last(s) - centre) for s in product((-1, 0, 1), repeat=len(history))], axis=0)
     # 1 - β formed in single precision is off by u / (1 - β), which a rounded β shows.
     moved += np.sum([np.abs(last(exact, name) - centre) for name in history[-1].hyperparameters], axis=0)
     before = history[-1].theta

@@ -3,9 +3,9 @@
 They are the NumPy oracle with one method changed; `MUTANTS` lists them, docs/conformance.md which case caught which.
 """
 
-from gcnn.conformance.mutants import layers, losses, plans
+from gcnn.conformance.mutants import functions, layers, losses, plans, pooling
 from gcnn.conformance.mutants.mutant import Mutant
 
-MUTANTS: tuple[Mutant, ...] = (*layers.MUTANTS, *losses.MUTANTS, *plans.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*layers.MUTANTS, *pooling.MUTANTS, *functions.MUTANTS, *losses.MUTANTS, *plans.MUTANTS)
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -54,6 +54,13 @@ class WithoutHalf(NumpyLoss):
         return (2 * loss if self.loss.name == "mse" else loss), delta
 
 
+class NeverClips(NumpyLoss):
+    """Outputs taken as they are, up to log 0."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program, 1e-30)
+
+
 MUTANTS = (
     Mutant(
         "assumes-probabilities",
@@ -72,6 +79,12 @@ MUTANTS = (
         "loss weights missing in the gradient",
         "losses/weights/cross_entropy/softmax",
         loss=ForgetsWeights,
+    ),
+    Mutant(
+        "never-clips",
+        "a saturated output not kept from log 0",
+        "losses/cross-entropy/saturated/logistic",
+        loss=NeverClips,
     ),
     Mutant("without-half", "squared error without its ½", "dense/published/xor-squares", loss=WithoutHalf),
 )

@@ -18,7 +18,7 @@ import numpy as np
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
 from gcnn.layers.base import Layer, Parameter, map_count, per_axis, register_layer, truth, whole_numbers
-from gcnn.layers.initial import glorot_uniform
+from gcnn.layers.initial import glorot_shared, glorot_uniform
 from gcnn.layers.windows import window_maps
 from gcnn.maps import Array, Maps, Size, last_axes
 
@@ -167,7 +167,7 @@ class Convolution(Layer):
 
     def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
         mask = self.kernel_mask(inputs)
-        kernels = glorot_uniform(mask[:, None] if self.shared else mask, rng)
+        kernels = glorot_shared(mask, self.connections(inputs), rng) if self.shared else glorot_uniform(mask, rng)
         return np.concatenate([kernels, np.zeros(self.maps)])
 
     def multiply_adds(self, inputs: Maps) -> int:

@@ -140,3 +140,9 @@ def test_a_model_starts_from_the_float64_draw_rounded_to_its_dtype(dtype):
     assert network.initial_parameters().dtype == np.float64
     expected = network.initial_parameters().astype(dtype)
     np.testing.assert_array_equal(network.bind("numpy", dtype=dtype).theta, expected, strict=True)
+
+
+def test_a_shared_kernel_starts_within_the_limit_of_its_most_connected_use():
+    kernels = start(Convolution(40, 3, shared=True), (9, 4, 4))[: 40 * 9]
+    limit = np.sqrt(6 / (9 * 9 + 40 * 9))
+    assert 0.95 * limit < np.abs(kernels).max() <= limit

@@ -172,7 +172,6 @@ def test_without_an_optimizer_training_uses_adam_as_it_comes(unit):
     assert runs[0] == runs[1]
 
 
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_loss_that_diverges_ends_training_at_once_with_an_error_that_names_the_epoch(dtype, unit):
     calls = []
@@ -185,3 +184,16 @@ def test_a_loss_that_diverges_ends_training_at_once_with_an_error_that_names_the
     assert f"epoch {len(calls) + 1}." in str(e.value)
     assert 1 < len(calls) < 50
     assert np.isfinite(calls[-1][2].loss).all()
+
+
+def test_a_last_step_that_ruins_the_parameters_is_told_too():
+    model = Network([Dense(1)], 1, "mse").bind("numpy")
+    with pytest.raises(FloatingPointError, match=r"parameters became infinite in epoch 1.*smaller learning rate"):
+        gcnn.train(model, (X, T), GradientDescent(3e38), 1)
+
+
+def test_a_sum_over_samples_is_summed_over_the_batches_of_an_epoch():
+    model = Network([Dense(1, bias=False)], 1, "mse", reduction="sum").bind("numpy", dtype="float64", batch=4)
+    model.theta = np.zeros(1)
+    history = gcnn.train(model, (np.zeros((10, 1)), np.ones(10)), epochs=1)
+    assert history.loss == pytest.approx([5.0], rel=1e-15)
