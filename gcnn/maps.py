@@ -227,7 +227,8 @@ def _coordinates(domain: Domain) -> Array:
     """(points, dimensions) coordinates of a domain, a box in C order."""
     if _is_points(domain):
         return np.asarray(domain, dtype=np.intp)
-    return np.stack([axis.ravel() for axis in np.indices(domain)], axis=1) if domain else np.zeros((1, 0), np.intp)  # type: ignore[arg-type]
+    size = cast(Size, domain)
+    return np.stack([axis.ravel() for axis in np.indices(size)], axis=1) if size else np.zeros((1, 0), np.intp)
 
 
 def _domain(entry: Any, i: int) -> Domain:

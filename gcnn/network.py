@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Network:
         if not isinstance(layers, list | tuple):
             raise NetworkError(f"layers must be a list of layers such as [layers.Dense(10)], got {layers!r}.")
         self.layers = tuple(layers)
-        self.inputs = Maps((int(input_shape),) if is_integer(input_shape) else input_shape)  # type: ignore[arg-type]
+        self.inputs = Maps((cast(int, input_shape),) if is_integer(input_shape) else cast(Maps, input_shape))
         self.loss = losses.get(loss, weights, reduction)
         self.seed = checked_seed(seed)
         if not self.layers:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gcnn import activations as names
 from gcnn import layers
-from gcnn.backend import Program, Saved
+from gcnn.backend import Program, Saved, find_device
 from gcnn.backends.numpy import BACKEND
 from gcnn.backends.numpy.losses import NumpyLoss
 from gcnn.conformance.allowance import activations
@@ -71,7 +71,7 @@ def evaluate(
 ) -> Reference:
     """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`."""
     u, tiny = unit_roundoff(dtype), floor(dtype)
-    stack = [BACKEND.layer(stage, BACKEND.devices()[0], "float64") for stage in program.stages]  # type: ignore[arg-type]
+    stack: list[Any] = [BACKEND.layer(stage, find_device(BACKEND, 0), "float64") for stage in program.stages]
     thetas = [theta[stage.parameters] for stage in program.stages]
     rules: list[Bounds] = [
         RULES[type(s.layer)](n, own, u) for s, n, own in zip(program.stages, stack, thetas, strict=True)

@@ -1,5 +1,7 @@
 """Networks: several layers in one plan, where layouts, fusion and ragged batches can go wrong."""
 
+from typing import Any
+
 from gcnn.conformance.case import Case
 from gcnn.layers import (
     LENET5_C3,
@@ -8,6 +10,7 @@ from gcnn.layers import (
     Dense,
     FeatureMap,
     Flatten,
+    Layer,
     MaxPooling,
     RadialBasis,
     VanillaSubsampling,
@@ -20,9 +23,9 @@ CHAIN = ("H1", "H6", "H7", "H8", "H10", "H11", "H12")
 CE = Loss("cross_entropy")
 
 
-def _case(name: str, layers: tuple, inputs: Maps, batch: int, loss: Loss = CE, **more: object) -> Case:  # type: ignore[type-arg]
+def _case(name: str, layers: tuple[Layer, ...], inputs: Maps, batch: int, loss: Loss = CE, **more: Any) -> Case:
     targets = "one_hot" if loss.name == "cross_entropy" else "normal"
-    return Case(f"networks/{name}", layers, inputs, "networks", batch, CHAIN, loss, targets=targets, **more)  # type: ignore[arg-type]
+    return Case(f"networks/{name}", layers, inputs, "networks", batch, CHAIN, loss, targets=targets, **more)
 
 
 CASES = (
