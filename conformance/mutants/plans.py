@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gcnn.backend import Saved, UpdateRule, Value
+from gcnn.conformance.checks.conduct import MARGIN
 from gcnn.conformance.mutants.mutant import Mutant
 from gcnn.errors import Unsupported
 from gcnn.maps import Array
@@ -55,9 +56,9 @@ class WritesPastTheEnd(LayerwisePlan):
 
     def forward(self, x: Array, out: Array | None = None) -> Array:
         y = super().forward(x, out)
-        if out is not None and out.base is not None:
-            beyond: Any = np.asarray(out.base)
-            beyond[64 + out.size] = 0
+        beyond: Any = None if out is None else out.base
+        if out is not None and isinstance(beyond, np.ndarray) and beyond.shape == (out.size + 2 * MARGIN,):
+            beyond[MARGIN + out.size] = 0
         return y
 
 
