@@ -10,7 +10,7 @@ import click
 from rich import progress as bars
 from rich.console import Console
 
-from gcnn.data.splitting import Samples
+from gcnn.data.samples import Batch
 from gcnn.model import Model
 from gcnn.training import History, accuracy
 
@@ -26,7 +26,7 @@ class Progress:
         quiet: show nothing.
     """
 
-    def __init__(self, epochs: int, steps: int, validation: Samples, quiet: bool) -> None:
+    def __init__(self, epochs: int, steps: int, validation: Batch, quiet: bool) -> None:
         console = Console(highlight=False)
         self.epochs, self.validation = epochs, validation
         self._lines = not quiet and not console.is_terminal

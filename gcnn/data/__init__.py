@@ -2,6 +2,7 @@
 
 from gcnn.data.dataset import DATASETS, Dataset
 from gcnn.data.digits import load_digits
+from gcnn.data.samples import ArraySamples, Samples
 from gcnn.data.splitting import split
 
-__all__ = ["DATASETS", "Dataset", "load_digits", "split"]
+__all__ = ["DATASETS", "ArraySamples", "Dataset", "Samples", "load_digits", "split"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gcnn.data.digits import load_digits
-from gcnn.data.splitting import Samples
+from gcnn.data.samples import Batch
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Dataset:
         model: the name in `gcnn.models.MODELS` of a network that suits them.
     """
 
-    load: Callable[[], Samples]
+    load: Callable[[], Batch]
     classes: int
     model: str
 

@@ -7,11 +7,8 @@ import numpy as np
 from gcnn.errors import DataError
 from gcnn.maps import Array
 
-Samples = tuple[Array, Array]
-"""Inputs (samples, ...) and their targets (samples, ...)."""
 
-
-def split(x: Array, t: Array, fraction: float, seed: int) -> tuple[Samples, Samples]:
+def split(x: Array, t: Array, fraction: float, seed: int) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Shuffle, then hold a fraction back.
 
     Args:
@@ -28,12 +25,17 @@ def split(x: Array, t: Array, fraction: float, seed: int) -> tuple[Samples, Samp
     """
     if len(x) != len(t):
         raise DataError(f"x has {len(x)} samples, t has {len(t)}.")
-    held_back = round(fraction * len(x)) if 0 < fraction < 1 else 0
-    if not 0 < held_back < len(x):
+    rest, part = held_back_rows(len(x), fraction, seed)
+    return (x[rest], t[rest]), (x[part], t[part])
+
+
+def held_back_rows(count: int, fraction: float, seed: int) -> tuple[Array, Array]:
+    """The numbers of the samples that remain, and of those held back; see `split`."""
+    held_back = round(fraction * count) if 0 < fraction < 1 else 0
+    if not 0 < held_back < count:
         raise DataError(
-            f"holding back a fraction of {fraction!r} of {len(x)} samples leaves one part empty. "
+            f"holding back a fraction of {fraction!r} of {count} samples leaves one part empty. "
             "Give a fraction between 0 and 1 that is at least one sample."
         )
-    order = np.random.default_rng(seed).permutation(len(x))
-    part, rest = order[:held_back], order[held_back:]
-    return (x[rest], t[rest]), (x[part], t[part])
+    order = np.random.default_rng(seed).permutation(count)
+    return order[held_back:], order[:held_back]
