@@ -14,7 +14,7 @@ from gcnn.backend import backend_names
 from gcnn.cli.options import debug_option, one_name_of, read_network
 from gcnn.cli.progress import Progress
 from gcnn.cli.results import save_results
-from gcnn.data import DATASETS, Dataset, split
+from gcnn.data import DATASETS, open_dataset, split
 from gcnn.errors import NetworkError
 from gcnn.maps import Array
 from gcnn.model import Model
@@ -115,9 +115,9 @@ def train(
     model.safetensors (gcnn.load reads it), network.json, history.json and loss.png; older ones are replaced.
     """
     say: Callable[[str], None] = (lambda text: None) if quiet else click.echo
-    dataset = DATASETS[data]
-    x, t = dataset.load()
-    network = _network(model or dataset.model, dataset, x.shape[1:], seed)
+    dataset = open_dataset(data)
+    x, t = dataset.training.arrays()
+    network = _network(model or dataset.model, len(dataset.classes or ()), x.shape[1:], seed)
     rest, test = split(_shaped(x, network), t, TEST_SHARE, TEST_SEED)
     training, validation = split(*rest, VALIDATION_SHARE, network.seed)
     chosen = METHODS[optimizer]
@@ -154,15 +154,15 @@ def train(
     click.echo(f"test accuracy {facts['test_accuracy']:.2%} on {len(test[0])} samples held back")
 
 
-def _network(model: str, dataset: Dataset, shape: tuple[int, ...], seed: int | None) -> Network:
+def _network(model: str, classes: int, shape: tuple[int, ...], seed: int | None) -> Network:
     """The network of that name, or the one in that file, with as many outputs as the data have classes."""
     if model in MODELS:
-        return MODELS[model](shape, dataset.classes, seed or 0)
+        return MODELS[model](shape, classes, seed or 0)
     network = read_network(model)
-    if network.outputs.points != dataset.classes:
+    if network.outputs.points != classes:
         raise NetworkError(
-            f"{model}: the network has {network.outputs.points} outputs, but the data have {dataset.classes} classes. "
-            f"End it with {dataset.classes} outputs."
+            f"{model}: the network has {network.outputs.points} outputs, but the data have {classes} classes. "
+            f"End it with {classes} outputs."
         )
     return network if seed is None else Network(network.layers, network.inputs, network.loss, seed)
 

@@ -1,8 +1,8 @@
-"""Data sets that come with gcnn, and how to hold samples back from training."""
+"""Data sets by name or from files, how to hold samples back from training, and how to prepare and vary them."""
 
-from gcnn.data.dataset import DATASETS, Dataset
+from gcnn.data.dataset import DATASETS, Dataset, open_dataset
 from gcnn.data.digits import load_digits
 from gcnn.data.samples import ArraySamples, Samples
 from gcnn.data.splitting import split
 
-__all__ = ["DATASETS", "ArraySamples", "Dataset", "Samples", "load_digits", "split"]
+__all__ = ["DATASETS", "ArraySamples", "Dataset", "Samples", "load_digits", "open_dataset", "split"]
