@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as to_safetensors
 
 from gcnn.arrays import check_finite, check_numbers, check_samples, dtype_name, one_hot
 from gcnn.backend import Plan, Program, UpdateRule, select
+from gcnn.documents import json_object
 from gcnn.errors import DataError, FormatError
-from gcnn.files import write_atomically
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array
 from gcnn.network import Network, checked_seed, is_integer
+from gcnn.tensors import DTYPES, read_tensors, write_tensors
 
 MODEL_FORMAT = "gcnn-model"
 MODEL_VERSION = 1
-THETA_DTYPES = {"F32": "float32", "F64": "float64"}
-"""What parameters may be saved in: safetensors' name and NumPy's."""
+CHECKPOINT_FORMAT = "gcnn-checkpoint"
+CHECKPOINT_VERSION = 1
 
 
 class Model:
@@ -32,6 +32,7 @@ class Model:
         backend, device: what was chosen.
         dtype: what it computes in.
         batch: the most samples of one pass; larger arrays are split and their losses and gradients put together.
+        notes: whatever should be saved with the model, as JSON has it; the commands keep there how inputs were prepared.
     """
 
     def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
@@ -42,6 +43,7 @@ class Model:
         self.backend = self._backend.name
         self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
         self.theta = network.initial_parameters()
+        self.notes: dict[str, Any] = {}
 
     @property
     def theta(self) -> Array:
@@ -118,13 +120,17 @@ class Model:
         Raises:
             DataError: a complex model, which is for derivatives only. OSError: the folder is missing or not writable.
         """
-        if self.dtype not in THETA_DTYPES.values():
+        self.check_saved()
+        metadata = {"network": self.network.to_json(), "notes": json.dumps(self.notes)}
+        write_tensors(Path(path), MODEL_FORMAT, MODEL_VERSION, {"theta": self.theta}, metadata)
+
+    def check_saved(self) -> None:
+        """Raise `DataError` where files cannot hold what this model computes in."""
+        if self.dtype not in DTYPES.values():
             raise DataError(
-                f"a model in {self.dtype} cannot be saved; files hold {' or '.join(THETA_DTYPES.values())}. "
+                f"a model in {self.dtype} cannot be saved; files hold {' or '.join(DTYPES.values())}. "
                 "Bind the network in one of them, set its theta, and save that."
             )
-        metadata = {"format": MODEL_FORMAT, "version": str(MODEL_VERSION), "network": self.network.to_json()}
-        write_atomically(Path(path), to_safetensors({"theta": self.theta}, metadata))
 
     def check_inputs(self, x: Array) -> Array:
         """`x` as an array of the model's dtype and the network's input shape, all finite; raises `DataError`."""
@@ -177,7 +183,7 @@ def load(
     dtype: str | None = None,
     batch: int = 64,
 ) -> Model:
-    """Read a model that `Model.save` wrote and bind it.
+    """Read a model that `Model.save` wrote, or the model of a training's checkpoint, and bind it.
 
     Args:
         path: the file.
@@ -187,30 +193,17 @@ def load(
         batch: as for `Network.bind`.
 
     Raises:
-        FormatError: not a safetensors file, not a gcnn model, from a later version, or parameters that do not fit.
+        FormatError: no safetensors file, neither model nor checkpoint, from a later version, or parameters that do not fit.
         OSError: the file is not there or cannot be read.
     """
     path = Path(path)
-    path.open("rb").close()  # says plainly what is wrong with a missing file or a folder
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != MODEL_FORMAT:
-                raise FormatError(f"{path}: a safetensors file, but not a gcnn model.")
-            if metadata.get("version") not in [str(version) for version in range(1, MODEL_VERSION + 1)]:
-                raise FormatError(
-                    f"{path}: model format version {metadata.get('version')!r}; this gcnn reads 1 to {MODEL_VERSION}. "
-                    "Upgrade gcnn to load a later one."
-                )
-            if list(file.keys()) != ["theta"] or file.get_slice("theta").get_dtype() not in THETA_DTYPES:
-                raise FormatError(
-                    f"{path}: a gcnn model holds one tensor, theta, in one of {', '.join(THETA_DTYPES.values())}."
-                )
-            theta = file.get_tensor("theta")
-    except SafetensorError as error:
-        raise FormatError(f"{path}: not a whole safetensors file ({error}).") from error
+    kind, tensors, metadata = read_tensors(path, {MODEL_FORMAT: MODEL_VERSION, CHECKPOINT_FORMAT: CHECKPOINT_VERSION})
+    if "theta" not in tensors or (kind == MODEL_FORMAT and len(tensors) > 1):
+        raise FormatError(f"{path}: a gcnn model holds one tensor, theta; this file holds {sorted(tensors)}.")
+    theta = tensors["theta"]
     try:
         network = Network.from_json(metadata.get("network", ""))
+        notes = json_object(metadata.get("notes", "{}"))
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     if theta.shape != (network.parameter_count,):
@@ -220,5 +213,5 @@ def load(
     if not np.isfinite(theta).all():
         raise FormatError(f"{path}: holds parameters that are not finite.")
     model = network.bind(backend, device, dtype or str(theta.dtype), batch)
-    model.theta = theta
+    model.theta, model.notes = theta, notes
     return model

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from gcnn import activations, losses
+from gcnn.documents import json_object
 from gcnn.errors import FormatError, GcnnError, LayerError, MapsError, NetworkError
 from gcnn.layers import Layer, layer_from_json
 from gcnn.losses import Loss
@@ -159,13 +160,8 @@ class Network:
         Raises:
             FormatError: not JSON, not a gcnn network, written by a later version, or with unknown or missing fields.
         """
-        try:
-            document = json.loads(text, object_pairs_hook=_unique_keys)
-        except FormatError:
-            raise
-        except (TypeError, ValueError, RecursionError) as error:  # ValueError: also bad UTF-8 and endless digits
-            raise FormatError(f"not a JSON document: {error}.") from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        document = json_object(text)
+        if document.get("format") != FORMAT:
             raise FormatError(f'not a gcnn network: expected an object with "format": "{FORMAT}".')
         version = document.get("version")
         if isinstance(version, bool) or not isinstance(version, int):
@@ -205,15 +201,6 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(str, self.layers))}], {self.inputs}, loss={self.loss.name!r})"
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of a document; a key given twice is refused, since nobody knows which value was meant."""
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise FormatError(f"the field {next(key for key in keys if keys.count(key) > 1)!r} is given twice.")
-    return document
 
 
 def is_integer(value: Any) -> bool:
