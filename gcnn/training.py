@@ -41,7 +41,7 @@ class TrainingStep:
             )
         if self._plan is not self.model.plan:
             raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
-        self._plan.hyperparameters.update(self.optimizer.hyperparameters)
+        self._plan.hyperparameters.update(self.optimizer.values(self._plan.count))
         return self._plan.step(x, t)
 
 

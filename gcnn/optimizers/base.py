@@ -44,7 +44,11 @@ class Optimizer(ABC):
     @property
     @abstractmethod
     def hyperparameters(self) -> dict[str, float]:
-        """Names and values, as the rule's formula reads them."""
+        """Names and values, as the rule's formula reads them for the first step."""
+
+    def values(self, count: int) -> dict[str, float]:
+        """The same for the step after `count` updates."""
+        return self.hyperparameters
 
     @staticmethod
     @abstractmethod
