@@ -22,20 +22,31 @@ for _linked in ("backends", "conformance"):
 from gcnn import activations, layers, losses, optimizers  # noqa: E402  # after the check that explains a broken clone
 from gcnn.activations import register_activation  # noqa: E402
 from gcnn.backend import backend_names, get_backend, register_backend, select  # noqa: E402
-from gcnn.errors import BackendUnavailable, GcnnError, Unsupported  # noqa: E402
+from gcnn.callbacks import EarlyStopping  # noqa: E402
+from gcnn.checkpoint import Checkpoint  # noqa: E402
+from gcnn.errors import BackendUnavailable, CheckpointError, GcnnError, Unsupported  # noqa: E402
+from gcnn.history import History  # noqa: E402
+from gcnn.interruption import Interrupted  # noqa: E402
 from gcnn.layers import register_feature_map, register_layer, register_radial_function  # noqa: E402
 from gcnn.losses import Loss  # noqa: E402
 from gcnn.maps import Maps  # noqa: E402
+from gcnn.metrics import Evaluation, accuracy, evaluate  # noqa: E402
 from gcnn.model import Model, load  # noqa: E402
 from gcnn.network import Network  # noqa: E402
-from gcnn.training import History, accuracy, train, training_step  # noqa: E402
+from gcnn.step import training_step  # noqa: E402
+from gcnn.training import train  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendUnavailable",
+    "Checkpoint",
+    "CheckpointError",
+    "EarlyStopping",
+    "Evaluation",
     "GcnnError",
     "History",
+    "Interrupted",
     "Loss",
     "Maps",
     "Model",
@@ -44,6 +55,7 @@ __all__ = [
     "accuracy",
     "activations",
     "backend_names",
+    "evaluate",
     "get_backend",
     "layers",
     "load",

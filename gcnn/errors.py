@@ -41,6 +41,10 @@ class FormatError(GcnnError, ValueError):
     """A file or JSON document is not what gcnn writes, or comes from a later version."""
 
 
+class CheckpointError(GcnnError, ValueError):
+    """A checkpoint belongs to another training, or would be overwritten."""
+
+
 class BackendUnavailable(GcnnError, RuntimeError):
     """A backend or device was asked for and is not there; the message gives reason and remedy."""
 

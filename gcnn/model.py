@@ -16,12 +16,7 @@ from gcnn.errors import DataError, FormatError
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array
 from gcnn.network import Network, checked_seed, is_integer
-from gcnn.tensors import DTYPES, read_tensors, write_tensors
-
-MODEL_FORMAT = "gcnn-model"
-MODEL_VERSION = 1
-CHECKPOINT_FORMAT = "gcnn-checkpoint"
-CHECKPOINT_VERSION = 1
+from gcnn.tensors import CHECKPOINT, DTYPES, MODEL, read_tensors, write_tensors
 
 
 class Model:
@@ -122,7 +117,7 @@ class Model:
         """
         self.check_saved()
         metadata = {"network": self.network.to_json(), "notes": json.dumps(self.notes)}
-        write_tensors(Path(path), MODEL_FORMAT, MODEL_VERSION, {"theta": self.theta}, metadata)
+        write_tensors(Path(path), MODEL, {"theta": self.theta}, metadata)
 
     def check_saved(self) -> None:
         """Raise `DataError` where files cannot hold what this model computes in."""
@@ -197,8 +192,8 @@ def load(
         OSError: the file is not there or cannot be read.
     """
     path = Path(path)
-    kind, tensors, metadata = read_tensors(path, {MODEL_FORMAT: MODEL_VERSION, CHECKPOINT_FORMAT: CHECKPOINT_VERSION})
-    if "theta" not in tensors or (kind == MODEL_FORMAT and len(tensors) > 1):
+    kind, tensors, metadata = read_tensors(path, MODEL, CHECKPOINT)
+    if "theta" not in tensors or (kind == MODEL and len(tensors) > 1):
         raise FormatError(f"{path}: a gcnn model holds one tensor, theta; this file holds {sorted(tensors)}.")
     theta = tensors["theta"]
     try:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from gcnn.files import write_atomically
-from gcnn.training import History
+from gcnn.history import History
 
 TRAINING, VALIDATION, TEST = "#1f6f8b", "#d1495b", "#555555"
 DOTS_PER_INCH = 130

@@ -12,25 +12,28 @@ from gcnn.errors import FormatError
 from gcnn.files import write_atomically
 from gcnn.maps import Array
 
+MODEL, CHECKPOINT = "gcnn-model", "gcnn-checkpoint"
+VERSIONS = {MODEL: 1, CHECKPOINT: 1}
+"""The latest version of each kind of file; earlier ones are read too."""
 DTYPES = {"F32": "float32", "F64": "float64"}
 """What arrays are saved in: safetensors' name and NumPy's."""
 
 
-def write_tensors(path: Path, kind: str, version: int, tensors: Mapping[str, Array], metadata: dict[str, str]) -> None:
+def write_tensors(path: Path, kind: str, tensors: Mapping[str, Array], metadata: dict[str, str]) -> None:
     """Write a file whole or not at all.
 
     Raises:
         OSError: the folder is missing or not writable, or the disk is full; what was there stays.
     """
-    write_atomically(path, save(dict(tensors), {"format": kind, "version": str(version)} | metadata))
+    write_atomically(path, save(dict(tensors), {"format": kind, "version": str(VERSIONS[kind])} | metadata))
 
 
-def read_tensors(path: Path, kinds: Mapping[str, int]) -> tuple[str, dict[str, Array], dict[str, str]]:
+def read_tensors(path: Path, *kinds: str) -> tuple[str, dict[str, Array], dict[str, str]]:
     """Read a file of one of these kinds.
 
     Args:
         path: the file.
-        kinds: what may be in it, and the latest version of each that can be read.
+        kinds: what may be in it.
 
     Returns:
         The kind, the arrays and the metadata.
@@ -47,9 +50,9 @@ def read_tensors(path: Path, kinds: Mapping[str, int]) -> tuple[str, dict[str, A
             if kind not in kinds:
                 expected = " or ".join(known.replace("-", " ") for known in kinds)
                 raise FormatError(f"{path}: a safetensors file, but not a {expected}.")
-            if version not in [str(known) for known in range(1, kinds[kind] + 1)]:
+            if version not in [str(known) for known in range(1, VERSIONS[kind] + 1)]:
                 raise FormatError(
-                    f"{path}: {kind.replace('-', ' ')} format version {version!r}; this gcnn reads 1 to {kinds[kind]}. "
+                    f"{path}: {kind.replace('-', ' ')} format version {version!r}; this gcnn reads 1 to {VERSIONS[kind]}. "
                     "Upgrade gcnn to load a later one."
                 )
             names = list(file.keys())

@@ -1,153 +1,214 @@
-"""Training by mini-batches: one step, and the loop over epochs."""
+"""Training by mini-batches: the loop over epochs, which can be saved between any two steps and goes on bit-equal."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gcnn.errors import DataError, NetworkError, OptimizerError
+from gcnn.callbacks import Callback, Finishing
+from gcnn.checkpoint import Checkpoint, write_checkpoint
+from gcnn.data.samples import Batch, Samples
+from gcnn.errors import CheckpointError, DataError, FormatError
+from gcnn.history import History
+from gcnn.interruption import Interrupted, Interruption
 from gcnn.maps import Array
+from gcnn.metrics import as_samples, evaluate
 from gcnn.model import Model
 from gcnn.network import checked_seed, is_integer
 from gcnn.optimizers import Adam, Optimizer
+from gcnn.snapshots import restore, snapshot
+from gcnn.step import training_step
 
+Augmentation = Callable[[Array, np.random.Generator], Array]
+"""Changes a batch of inputs (n, *shape) at random, such as `gcnn.data.Shift`; all randomness from the generator."""
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
-class TrainingStep:
-    """One step of an optimizer on a model, planned together so that a backend may fuse the update.
-
-    Args:
-        model: the model; its plan is made again with the update rule, its parameters stay.
-        optimizer: the method; its hyper-parameters are read at every step, so `optimizer.lr = ...` takes effect;
-            its L2 penalty is fixed here.
-            Without a mask of its own, its L2 penalty pulls on weights and not on biases.
-    """
-
-    def __init__(self, model: Model, optimizer: Optimizer) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise OptimizerError(f"expected an optimizer such as gcnn.optimizers.Adam(), got {optimizer!r}.")
-        optimizer.check_length(model.network.parameter_count)
-        self.model, self.optimizer = model, optimizer
-        self._plan = model.plan_with(optimizer.rule(model.network.decay_mask()))
-
-    def __call__(self, x: Array, t: Array) -> float:
-        """Update θ on one batch of at most `model.batch` samples; the loss before the update, with the penalty."""
-        x, t = self.model.check_pair(x, t)
-        if len(x) > self.model.batch:
-            raise DataError(
-                f"a step takes at most batch={self.model.batch} samples, got {len(x)}. Bind with a larger batch."
-            )
-        if self._plan is not self.model.plan:
-            raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
-        self._plan.hyperparameters.update(self.optimizer.values(self._plan.count))
-        return self._plan.step(x, t)
-
-
-def training_step(model: Model, optimizer: Optimizer) -> TrainingStep:
-    """The fast path of training: a callable that updates the model on one batch."""
-    return TrainingStep(model, optimizer)
-
-
-@dataclass
-class History:
-    """What happened, one entry an epoch.
-
-    Attributes:
-        loss: the training loss over an epoch, with its reduction and with the penalty; each batch is measured before its update.
-        validation_loss: the loss on the validation data after the epoch, without the penalty; empty without such data.
-        accuracy: on the validation data; empty without any, or where outputs are no classes.
-    """
-
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    accuracy: list[float] = field(default_factory=list)
-
-
-class Callback(Protocol):
-    """Called after every epoch with (epoch from 1, model, history); returns True to stop."""
-
-    def __call__(self, epoch: int, model: Model, history: History) -> bool | None: ...
-
-
-Data = tuple[Array, Array]
+_log = logging.getLogger("gcnn")
 
 
 def train(
     model: Model,
-    data: Data,
+    data: Batch | Samples,
     optimizer: Optimizer | None = None,
     epochs: int = 10,
-    validation: Data | None = None,
+    validation: Batch | Samples | None = None,
     callbacks: Sequence[Callback] = (),
     seed: int | None = None,
-    progress: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
+    progress: Progress | None = None,
+    augment: Augmentation | None = None,
+    checkpoint: Checkpoint | str | Path | None = None,
 ) -> History:
-    """Train a model on (inputs, targets).
+    """Train a model on samples.
 
     Args:
         model: from `Network.bind`; its `batch` is the mini-batch size.
-        data: inputs (samples, *inputs) and targets (samples, *outputs) or integer labels.
+        data: inputs (samples, *inputs) and targets (samples, *outputs) or integer labels; or `gcnn.data.Samples`, which
+            are read batch by batch.
         optimizer: None is `Adam()`.
         epochs: passes over the data, each in a fresh seeded order; a last short batch is kept (decision "order").
         validation: held-back data, evaluated after every epoch.
         callbacks: called after every epoch; one that returns True ends the training.
-        seed: of the order; None takes the network's.
+        seed: of the order and of augmentation; None takes the network's.
         progress: wraps the batches of an epoch, `progress(batches, epoch)`, for a progress bar.
+        augment: changes every batch of inputs at random.
+        checkpoint: where to save the training so that it can go on (`gcnn.Checkpoint` says when); with it, Ctrl-C and
+            SIGTERM end the training after a step, saved.
 
     Raises:
         DataError: data of the wrong shape, dtype or values. FloatingPointError: the loss is no longer finite.
+        CheckpointError: the checkpoint is of another training, or there is one and nothing said to go on from it.
+        Interrupted: Ctrl-C or SIGTERM; a `KeyboardInterrupt` that names the checkpoint.
     """
-    if not isinstance(model, Model):
-        raise DataError(
-            f"train takes a model, got {type(model).__name__}: bind the network first, network.bind(batch=32)."
+    return Training(model, data, optimizer, epochs, validation, callbacks, seed, progress, augment, checkpoint).run()
+
+
+class Training:
+    """A training between two steps; the arguments are those of `train`.
+
+    Attributes:
+        history: the epochs that are complete.
+        batches: steps done in the epoch that is not.
+        loss: of those steps, their shares of the epoch's loss.
+        stopped: whether a callback has ended the training.
+        generator, epoch_start: the random generator, and its state when the epoch began.
+        step: the training step.
+        noted: called when a Ctrl-C was noted, to say that the step is being finished.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: Batch | Samples,
+        optimizer: Optimizer | None = None,
+        epochs: int = 10,
+        validation: Batch | Samples | None = None,
+        callbacks: Sequence[Callback] = (),
+        seed: int | None = None,
+        progress: Progress | None = None,
+        augment: Augmentation | None = None,
+        checkpoint: Checkpoint | str | Path | None = None,
+    ) -> None:
+        if not isinstance(model, Model):
+            raise DataError(
+                f"train takes a model, got {type(model).__name__}: bind the network first, network.bind(batch=32)."
+            )
+        if not is_integer(epochs) or epochs < 1:
+            raise DataError(f"epochs must be an integer of at least 1, got {epochs!r}.")
+        self.model, self.epochs, self.callbacks = model, int(epochs), tuple(callbacks)
+        self.samples = as_samples(model, data)
+        self.validation = None if validation is None else as_samples(model, validation, "validation")
+        self.history, self.batches, self.stopped = History(), 0, False
+        self.noted: Callable[[], None] | None = None
+        self._progress, self.augment = progress, augment
+        self.generator = np.random.default_rng(model.network.seed if seed is None else checked_seed(seed))
+        self.epoch_start = self.generator.bit_generator.state
+        self.loss = 0.0
+        self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint
+        if self._checkpoint is not None:
+            model.check_saved()
+        found = None if self._checkpoint is None else self._checkpoint.found()
+        self.step = training_step(model, Adam() if optimizer is None else optimizer)
+        self._saved_at = time.monotonic()
+        if found is not None:
+            assert self._checkpoint is not None
+            try:
+                restore(self, found)
+            except (FormatError, CheckpointError) as error:
+                raise type(error)(f"{self._checkpoint.path}: {error}") from error
+
+    def run(self) -> History:
+        """Train until all epochs are done or a callback stops; what is done already is not done again."""
+        interruption = Interruption(self.noted)
+        with nullcontext() if self._checkpoint is None else interruption:
+            if not self.batches + self.history.epochs:
+                self._save()  # so that there is something to go on from at any time
+            while self.history.epochs < self.epochs and not self.stopped:
+                self._epoch(self.history.epochs + 1, interruption)
+        for callback in self.callbacks:
+            if isinstance(callback, Finishing):
+                callback.finish(self.model, self.history)
+        return self.history
+
+    def _epoch(self, epoch: int, interruption: Interruption) -> None:
+        started = time.perf_counter()
+        batches = self._order()
+        for rows in batches if self._progress is None else self._progress(batches, epoch):
+            self._batch(rows, epoch)
+            if interruption.signal is None and self._is_due():
+                self._save()
+            if interruption.signal is not None:
+                self._interrupt(interruption.signal)
+        self._check_theta(epoch)
+        self.history.loss.append(self.loss)
+        if self.validation is not None:
+            found = evaluate(self.model, self.validation)
+            self.history.validation_loss.append(found.loss)
+            if found.accuracy is not None:
+                self.history.accuracy.append(found.accuracy)
+        self.history.seconds.append(time.perf_counter() - started)
+        self.batches, self.loss, self.epoch_start = 0, 0.0, self.generator.bit_generator.state
+        stops = [callback(epoch, self.model, self.history) for callback in self.callbacks]
+        self.stopped = any(stops)
+        self._save()
+        if interruption.signal is not None:
+            self._interrupt(interruption.signal)
+
+    def _order(self) -> list[Array]:
+        """The batches of the epoch that are still to do: of a seeded permutation, which is drawn again after a pause."""
+        now = self.generator.bit_generator.state
+        self.generator.bit_generator.state = self.epoch_start
+        order = self.generator.permutation(len(self.samples))
+        if self.batches:
+            self.generator.bit_generator.state = now
+        size = self.model.batch
+        return [order[start : start + size] for start in range(self.batches * size, len(order), size)]
+
+    def _batch(self, rows: Array, epoch: int) -> None:
+        x, t = self.samples[rows]
+        if self.augment is not None:
+            x = self.augment(x, self.generator)
+        # What overflows is told below, in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = self.step(x, t)
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss became {loss} in epoch {epoch}. {self._remedy()}")
+        self.loss += float(loss) * (
+            1.0 if self.model.network.loss.reduction == "sum" else len(rows) / len(self.samples)
         )
-    if not is_integer(epochs) or epochs < 1:
-        raise DataError(f"epochs must be an integer of at least 1, got {epochs!r}.")
-    x, t = model.check_pair(*_pair(data, "data"))
-    held_back = None if validation is None else model.check_pair(*_pair(validation, "validation"))
-    step = training_step(model, Adam() if optimizer is None else optimizer)
-    rng = np.random.default_rng(model.network.seed if seed is None else checked_seed(seed))
-    history = History()
-    for epoch in range(1, epochs + 1):
-        order = rng.permutation(len(x))
-        batches = [order[start : start + model.batch] for start in range(0, len(x), model.batch)]
-        loss_of_epoch = 0.0
-        for rows in batches if progress is None else progress(batches, epoch):
-            # What overflows is told below, in words.
-            with np.errstate(over="ignore", invalid="ignore"):
-                loss = step(x[rows], t[rows])
-            if not np.isfinite(loss):
-                raise FloatingPointError(f"the loss became {loss} in epoch {epoch}. Use a smaller learning rate.")
-            loss_of_epoch += loss * (1.0 if model.network.loss.reduction == "sum" else len(rows) / len(x))
-        if not np.isfinite(model.theta).all():
-            raise FloatingPointError(f"parameters became infinite in epoch {epoch}. Use a smaller learning rate.")
-        history.loss.append(loss_of_epoch)
-        if held_back is not None:
-            history.validation_loss.append(model.loss(*held_back))
-            if classifies(model):
-                history.accuracy.append(accuracy(model, *held_back))
-        stops = [callback(epoch, model, history) for callback in callbacks]
-        if any(stops):
-            break
-    return history
+        self.batches += 1
 
+    def _check_theta(self, epoch: int) -> None:
+        if not np.isfinite(self.model.theta).all():
+            raise FloatingPointError(f"parameters became infinite in epoch {epoch}. {self._remedy()}")
 
-def _pair(data: Any, name: str) -> Data:
-    if not isinstance(data, list | tuple) or len(data) != 2:
-        raise DataError(f"{name} must be a pair (inputs, targets), got {type(data).__name__}.")
-    return data[0], data[1]
+    def _remedy(self) -> str:
+        saved = f" The last checkpoint, {self._checkpoint.path}, is from before." if self._checkpoint else ""
+        return f"Use a smaller learning rate, or clip_norm.{saved}"
 
+    def _is_due(self) -> bool:
+        return self._checkpoint is not None and time.monotonic() - self._saved_at >= self._checkpoint.seconds
 
-def classifies(model: Model) -> bool:
-    """Whether the network's loss says that its outputs are classes."""
-    return model.network.loss.name in ("cross_entropy", "binary_cross_entropy")
+    def _save(self, must: bool = False) -> None:
+        """Save the training, if it has a checkpoint. Where that fails, training goes on and tries again later, unless it must."""
+        if self._checkpoint is None:
+            return
+        self._check_theta(self.history.epochs + 1)  # what is broken must not replace what is whole
+        try:
+            write_checkpoint(Path(self._checkpoint.path), snapshot(self))
+        except OSError as error:
+            # At the first time and at the last one nobody would otherwise hear of it in time.
+            if must or not self.batches + self.history.epochs or self.stopped or self.history.epochs == self.epochs:
+                raise
+            _log.warning("the checkpoint was not saved, and the one before it stays: %s. Training goes on.", error)
+        self._saved_at = time.monotonic()
 
-
-def accuracy(model: Model, x: Array, t: Array) -> float:
-    """The fraction of samples whose class is predicted; targets as labels, one-hot rows, or 0 and 1."""
-    x, t = model.check_pair(x, t)
-    rows = t.reshape(len(t), -1)
-    labels = (rows[:, 0] >= 0.5).astype(np.intp) if rows.shape[1] == 1 else rows.argmax(axis=1)
-    return float((model.predict(x) == labels).mean())
+    def _interrupt(self, signal: int) -> None:
+        assert self._checkpoint is not None
+        self._save(must=True)
+        raise Interrupted(Path(self._checkpoint.path), signal)

@@ -11,8 +11,9 @@ from rich import progress as bars
 from rich.console import Console
 
 from gcnn.data.samples import Batch
+from gcnn.history import History
+from gcnn.metrics import accuracy
 from gcnn.model import Model
-from gcnn.training import History, accuracy
 
 
 class Progress:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gcnn.files import write_atomically
+from gcnn.history import History
 from gcnn.model import Model
-from gcnn.training import History
 
 
 def save_results(folder: Path, model: Model, history: History, facts: dict[str, Any]) -> str | None:

@@ -17,11 +17,11 @@ from gcnn.cli.results import save_results
 from gcnn.data import DATASETS, open_dataset, split
 from gcnn.errors import NetworkError
 from gcnn.maps import Array
+from gcnn.metrics import accuracy
 from gcnn.model import Model
 from gcnn.models import MODELS
 from gcnn.network import Network
 from gcnn.optimizers import Adam, GradientDescent, Momentum, Optimizer
-from gcnn.training import accuracy
 from gcnn.training import train as fit
 
 TEST_SHARE, VALIDATION_SHARE = 1 / 5, 1 / 8
