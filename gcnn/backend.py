@@ -125,6 +125,10 @@ class UpdateRule:
         l2: λ of the penalty ½ λ Σ mask (θ - centre)² (delmas, Eqs. 3-4).
         l2_centre, l2_mask: (parameters,) arrays, or None for the origin and for all parameters.
         apply: the rule itself on NumPy vectors, in place: (theta, gradient, slots, hyperparameters, count).
+        matrices: names of state that is parameters x parameters, flat in C order; in `Plan.slots` with the others.
+        clip_value: every component of the gradient, the penalty's pull included, is kept within ± this.
+        clip_norm: then the gradient is scaled down to this Euclidean norm, over all parameters, where it is longer.
+            A gradient within both limits is used as it is, bit for bit; None is no limit.
     """
 
     kind: str
@@ -134,6 +138,13 @@ class UpdateRule:
     l2: float = 0.0
     l2_centre: Array | None = None
     l2_mask: Array | None = None
+    matrices: tuple[str, ...] = ()
+    clip_norm: float | None = None
+    clip_value: float | None = None
+
+    def slot_sizes(self, parameters: int) -> dict[str, int]:
+        """How long each slot of `Plan.slots` is, vectors first."""
+        return dict.fromkeys(self.slots, parameters) | dict.fromkeys(self.matrices, parameters**2)
 
 
 @dataclass(frozen=True)
@@ -265,6 +276,7 @@ class Plan(Protocol):
     hyperparameters: dict[str, float]
     """The update rule's current values: `step` reads them every time, so a schedule may change them."""
     count: int
+    """Updates done. With θ and the slots it is all that later steps depend on: setting these resumes a run."""
 
     def forward(self, x: Array, out: Array | None = None) -> Array:
         """(n, *inputs.shape) to (n, *outputs.shape); written into `out` where given."""

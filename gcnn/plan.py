@@ -86,11 +86,8 @@ class LayerwisePlan:
         self.vectors = backend.vectors(device, dtype)
         self.theta = self.vectors.zeros(program.parameter_count)
         self.gradient = self.vectors.zeros(program.parameter_count)
-        self.slots = (
-            {name: self.vectors.zeros(program.parameter_count) for name in program.update.slots}
-            if program.update
-            else {}
-        )
+        sizes = program.update.slot_sizes(program.parameter_count) if program.update else {}
+        self.slots = {name: self.vectors.zeros(size) for name, size in sizes.items()}
         self.hyperparameters = dict(program.update.hyperparameters) if program.update else {}
         self.count = 0
         self._layers = [backend.layer(stage, device, dtype) for stage in program.stages]
@@ -235,11 +232,25 @@ def apply_rule(
     hyperparameters: Mapping[str, float],
     count: int,
 ) -> None:
-    """One step of a rule on NumPy vectors: θ and the slots change in place; the penalty's pull is added to the gradient."""
+    """One step of a rule on NumPy vectors: θ and the slots change in place.
+
+    The rule sees the gradient with the penalty's pull added, and clipped as a whole after that.
+    """
     if rule.l2:
         pull = theta if rule.l2_centre is None else theta - rule.l2_centre.astype(theta.dtype)
         gradient = gradient + rule.l2 * (pull if rule.l2_mask is None else pull * rule.l2_mask)
-    rule.apply(theta, gradient, slots, hyperparameters, count)
+    rule.apply(theta, clipped(rule, gradient), slots, hyperparameters, count)
+
+
+def clipped(rule: UpdateRule, gradient: Array) -> Array:
+    """The gradient within ±clip_value, then no longer than clip_norm; one that already is comes back bit for bit."""
+    if rule.clip_value is not None:
+        gradient = np.clip(gradient, -rule.clip_value, rule.clip_value)
+    if rule.clip_norm is not None:
+        norm = float(np.linalg.norm(gradient.astype(np.result_type(gradient, np.float64))))
+        if norm > rule.clip_norm:
+            gradient = gradient * (rule.clip_norm / norm)
+    return gradient
 
 
 class _HostLoss:

@@ -12,33 +12,31 @@ import numpy as np
 
 from gcnn.maps import Array
 from gcnn.optimizers.base import Optimizer
+from gcnn.optimizers.settings import Rate, Setting
 
 
 class Adam(Optimizer):
     """Step every parameter by its mean gradient over its root mean square, both exponentially weighted and unbiased.
 
     Args:
-        lr: α > 0.
+        lr: α > 0, or a schedule.
         beta1, beta2: decay rates in [0, 1).
         eps: ε > 0.
-        l2, l2_centre, l2_mask: see `Optimizer`.
+        common: l2, l2_centre, l2_mask, clip_norm, clip_value: see `Optimizer`.
     """
 
     kind = "adam"
     slots = ("m", "v")
+    lr = Setting(open_low=True, scheduled=True)
+    beta1 = Setting(high=1)
+    beta2 = Setting(high=1)
+    eps = Setting(open_low=True)
 
     def __init__(
-        self, lr: float = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, **l2: Any
+        self, lr: Rate = 1e-3, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8, **common: Any
     ) -> None:
-        super().__init__(**l2)
-        self.lr = self.check("lr", lr, 0, open_low=True)
-        self.beta1 = self.check("beta1", beta1, 0, 1)
-        self.beta2 = self.check("beta2", beta2, 0, 1)
-        self.eps = self.check("eps", eps, 0, open_low=True)
-
-    @property
-    def hyperparameters(self) -> dict[str, float]:
-        return {"lr": self.lr, "beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
+        super().__init__(**common)
+        self.lr, self.beta1, self.beta2, self.eps = lr, beta1, beta2, eps
 
     @staticmethod
     def apply(

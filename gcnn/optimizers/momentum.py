@@ -7,28 +7,28 @@ from typing import Any
 
 from gcnn.maps import Array
 from gcnn.optimizers.base import Optimizer
+from gcnn.optimizers.settings import Rate, Setting
 
 
 class Momentum(Optimizer):
     """Gradient descent with the last step added again, scaled by p; stable on curvature λ for 0 < μ λ < 2 (1 + p).
 
+    The same method as `DampedParticle` in other parameters, with μ = α² and p = 1 - γ α.
+
     Args:
-        lr: the step size μ > 0.
+        lr: the step size μ > 0, or a schedule.
         momentum: p in [0, 1).
-        l2, l2_centre, l2_mask: see `Optimizer`.
+        common: l2, l2_centre, l2_mask, clip_norm, clip_value: see `Optimizer`.
     """
 
     kind = "momentum"
     slots = ("step",)
+    lr = Setting(open_low=True, scheduled=True)
+    momentum = Setting(high=1)
 
-    def __init__(self, lr: float = 0.01, momentum: float = 0.9, **l2: Any) -> None:
-        super().__init__(**l2)
-        self.lr = self.check("lr", lr, 0, open_low=True)
-        self.momentum = self.check("momentum", momentum, 0, 1)
-
-    @property
-    def hyperparameters(self) -> dict[str, float]:
-        return {"lr": self.lr, "momentum": self.momentum}
+    def __init__(self, lr: Rate = 0.01, momentum: float = 0.9, **common: Any) -> None:
+        super().__init__(**common)
+        self.lr, self.momentum = lr, momentum
 
     @staticmethod
     def apply(
