@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gcnn.callbacks import Lasting
 from gcnn.checkpoint import Snapshot
 from gcnn.documents import field
-from gcnn.errors import CheckpointError, FormatError
+from gcnn.errors import CheckpointError, FormatError, OptimizerError
 from gcnn.history import History
 from gcnn.network import Network
 
@@ -26,6 +26,7 @@ def snapshot(training: Training) -> Snapshot:
     document = {
         "made_for": _made_for(training),
         "backend": training.model.backend,
+        "settings": training.step.optimizer.describe(),
         "count": training.step.count,
         "batches": training.batches,
         "loss": training.loss,
@@ -58,6 +59,7 @@ def restore(training: Training, snapshot: Snapshot) -> None:
     training.epoch_start = training.generator.bit_generator.state
     _set_generator(training, field(document, "generator", dict))
     training.step.restore(theta, count)
+    _set_settings(training, field(document, "settings", dict))
     for number, callback in enumerate(training.callbacks):
         if isinstance(callback, Lasting):
             mark = f"callback.{number}."
@@ -74,7 +76,7 @@ def _made_for(training: Training) -> dict[str, Any]:
     return {
         "batch": training.model.batch,
         "dtype": training.model.dtype,
-        "optimizer": training.step.optimizer.describe(),
+        "optimizer": training.optimizer_then,
         "data": training.samples.fingerprint(),
         "augment": _name(training.augment),
         "callbacks": [_name(callback) for callback in training.callbacks],
@@ -98,6 +100,16 @@ def _set_generator(training: Training, state: dict[str, Any]) -> None:
         training.generator.bit_generator.state = state
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"no state of the random generator: {error!r}.") from error
+
+
+def _set_settings(training: Training, settings: dict[str, Any]) -> None:
+    """Give the optimizer the numbers that callbacks had changed."""
+    for name in training.step.optimizer.settings:
+        if settings.get(name) != training.optimizer_then[name]:
+            try:
+                setattr(training.step.optimizer, name, settings.get(name))
+            except OptimizerError as error:
+                raise CheckpointError(f"a callback had set {name} to {settings.get(name)!r}: {error}") from error
 
 
 def _history(document: dict[str, Any]) -> History:

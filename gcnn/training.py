@@ -78,6 +78,7 @@ class Training:
         stopped: whether a callback has ended the training.
         generator, epoch_start: the random generator, and its state when the epoch began.
         step: the training step.
+        optimizer_then: the optimizer's description at the start; callbacks may have changed its settings since.
         noted: called when a Ctrl-C was noted, to say that the step is being finished.
     """
 
@@ -113,7 +114,9 @@ class Training:
         if self._checkpoint is not None:
             model.check_saved()
         found = None if self._checkpoint is None else self._checkpoint.found()
-        self.step = training_step(model, Adam() if optimizer is None else optimizer)
+        optimizer = Adam() if optimizer is None else optimizer
+        self.step = training_step(model, optimizer)
+        self.optimizer_then = optimizer.describe()
         self._saved_at = time.monotonic()
         if found is not None:
             assert self._checkpoint is not None
