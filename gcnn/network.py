@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from gcnn.errors import FormatError, GcnnError, LayerError, MapsError, NetworkEr
 from gcnn.layers import Layer, layer_from_json
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
+from gcnn.toml import toml_object, write_toml
 
 if TYPE_CHECKING:
     from gcnn.model import Model
@@ -59,7 +61,7 @@ class Network:
         if not isinstance(layers, list | tuple):
             raise NetworkError(f"layers must be a list of layers such as [layers.Dense(10)], got {layers!r}.")
         self.layers = tuple(layers)
-        self.inputs = Maps((cast(int, input_shape),) if is_integer(input_shape) else cast(Maps, input_shape))
+        self.inputs = input_maps(input_shape)
         self.loss = losses.get(loss, weights, reduction)
         self.seed = checked_seed(seed)
         if not self.layers:
@@ -115,35 +117,27 @@ class Network:
 
         return Model(self, backend, device, dtype, batch)
 
-    def summary(self) -> str:
-        """A table of the layers: outputs, parameters, multiply-adds of one sample."""
-        rows = [("", "layer", "output", "parameters", "multiply-adds")]
-        rows.append(("", "input", _shape(self.inputs), "", ""))
-        for number, (layer, inputs, outputs, _) in enumerate(self.stages):
-            rows.append(
-                (
-                    str(number),
-                    str(layer),
-                    _shape(outputs),
-                    f"{layer.parameter_count(inputs):,}",
-                    f"{layer.multiply_adds(inputs):,}",
-                )
-            )
-        work = sum(stage.layer.multiply_adds(stage.inputs) for stage in self.stages)
-        rows.append(("", f"loss {self.loss.name}, {self.loss.reduction}", "", f"{self.parameter_count:,}", f"{work:,}"))
-        widths = [max(len(row[c]) for row in rows) for c in range(5)]
-        lines = [
-            "  ".join(
-                cell.rjust(w) if c > 2 else cell.ljust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        rule = "-" * max(len(line) for line in lines)
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    def summary(self, batch: int = 64, dtype: str = "float32") -> str:
+        """A table of the layers: outputs, parameters, connections, work; and the memory that training takes.
+
+        Args:
+            batch: samples of one pass.
+            dtype: "float32" or "float64", what the memory is counted in.
+        """
+        from gcnn.summary import summary
+
+        return summary(self, batch, dtype)
 
     def to_json(self) -> str:
         """The network (not its parameters) as JSON text; `Network.from_json` reads it."""
-        document = {
+        return json.dumps(self._document(), indent=1)
+
+    def to_toml(self) -> str:
+        """The network (not its parameters) as TOML text, for people to read and change; `Network.from_toml` reads it."""
+        return write_toml(self._document(), tables="layers")
+
+    def _document(self) -> dict[str, Any]:
+        return {
             "format": FORMAT,
             "version": VERSION,
             "inputs": self.inputs.to_json(),
@@ -151,7 +145,6 @@ class Network:
             "loss": self.loss.to_json(),
             "seed": self.seed,
         }
-        return json.dumps(document, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Network:
@@ -160,7 +153,48 @@ class Network:
         Raises:
             FormatError: not JSON, not a gcnn network, written by a later version, or with unknown or missing fields.
         """
-        document = json_object(text)
+        return cls._from_document(json_object(text))
+
+    @classmethod
+    def from_toml(cls, text: str) -> Network:
+        """Read a network written by hand: the document of `to_json` as TOML.
+
+            inputs = [1, 28, 28]
+
+            [[layers]]
+            type = "Convolution"
+            maps = 6
+            kernel = 5
+
+        Only `inputs` and `layers` must be there. `loss` is a name, or a table { name = "mse", reduction = "sum" };
+        without it, as for `Network`, it is "cross_entropy". `seed` is 0, and `format` and `version` are those of today.
+
+        Raises:
+            FormatError: as for `from_json`.
+        """
+        document = {"format": FORMAT, "version": VERSION, "loss": "cross_entropy", "seed": 0} | toml_object(text)
+        if isinstance(document["loss"], str):
+            document["loss"] = {"name": document["loss"]}
+        return cls._from_document(document)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Network:
+        """A network from a file: TOML where its name ends in .toml, else JSON.
+
+        Raises:
+            FormatError: no such text, named with its path. OSError: the file is not there or cannot be read.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            return cls.from_toml(text) if path.suffix.lower() == ".toml" else cls.from_json(text)
+        except UnicodeDecodeError as error:
+            raise FormatError(f"{path}: not a text file ({error}).") from error
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any]) -> Network:
         if document.get("format") != FORMAT:
             raise FormatError(f'not a gcnn network: expected an object with "format": "{FORMAT}".')
         version = document.get("version")
@@ -178,7 +212,7 @@ class Network:
                 f"missing fields {sorted(expected - document.keys())}, unknown fields {sorted(document.keys() - expected)}."
             )
         if not isinstance(document["layers"], list):
-            raise FormatError('"layers" must be a list.')
+            raise FormatError('"layers" must be a list. In TOML, begin every layer with [[layers]].')
         try:
             return cls(
                 [layer_from_json(entry) for entry in document["layers"]],
@@ -186,12 +220,12 @@ class Network:
                 losses.from_json(document["loss"]),
                 document["seed"],
             )
-        except (TypeError, OverflowError, RecursionError) as error:
-            raise FormatError(f"a field has the wrong type: {error}.") from error
         except FormatError:
             raise
         except GcnnError as error:
             raise FormatError(f"the document does not describe a network: {error}") from error
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:  # raised by layers of one's own
+            raise FormatError(f"a field has the wrong type: {error}.") from error
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Network) and self.to_json() == other.to_json()
@@ -201,6 +235,11 @@ class Network:
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(str, self.layers))}], {self.inputs}, loss={self.loss.name!r})"
+
+
+def input_maps(input_shape: int | Sequence[Any] | Maps) -> Maps:
+    """The maps that a network reads, from what `Network` takes; raises `MapsError`."""
+    return Maps((cast(int, input_shape),) if is_integer(input_shape) else cast(Maps, input_shape))
 
 
 def is_integer(value: Any) -> bool:
@@ -213,7 +252,3 @@ def checked_seed(seed: Any) -> int:
     if not is_integer(seed) or seed < 0:
         raise NetworkError(f"seed must be an integer of at least 0, got {seed!r}.")
     return int(seed)
-
-
-def _shape(maps: Maps) -> str:
-    return " x ".join(map(str, maps.shape)) if maps.uniform else f"{maps.count} maps, {maps.points} points"

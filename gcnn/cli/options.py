@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gcnn.errors import FormatError, NetworkError, one_of
+from gcnn.errors import NetworkError, one_of
 from gcnn.models import MODELS
 from gcnn.network import Network
 
@@ -55,17 +55,11 @@ def debugging(ctx: click.Context) -> bool:
 
 
 def read_network(name: str) -> Network:
-    """A network from a JSON file that `Network.to_json` wrote.
+    """A network from a file: .toml, or JSON that `Network.to_json` wrote.
 
     Raises:
         NetworkError: neither a known model nor a file. FormatError: the file does not hold a network.
     """
-    path = Path(name)
-    if not path.is_file():
+    if not Path(name).is_file():
         raise NetworkError(f"{one_of('model', name, MODELS)} Nor is there a file {name!r}.")
-    try:
-        return Network.from_json(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: not a text file ({error}).") from error
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
+    return Network.read(name)
