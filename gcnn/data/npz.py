@@ -1,0 +1,187 @@
+"""Samples from an .npz file, as `numpy.savez` writes it.
+
+Arrays are found by name. Inputs are called x, X or images, targets t, y or labels; either may have train_ before it or _train
+behind it. A test set has test_ or _test in the same places. Other arrays are not read.
+
+Targets of integers are labels 0, 1, ... of classes, those of floating-point numbers are fitted as they are. Inputs of bytes
+(uint8) are pixels and become float32 in [0, 1]; float32 and float64 stay, other numbers become the smaller of the two that
+holds them. Images come with their maps first, (samples, maps, height, width); an axis is added where images have no maps,
+and maps that come last, as colours often do, are moved.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from gcnn.data.classes import MOST_CLASSES, check_classes, suitable_model
+from gcnn.data.dataset import Dataset
+from gcnn.data.samples import Batch, Samples
+from gcnn.data.stamp import Stamp
+from gcnn.data.zipped import ZippedArrays
+from gcnn.errors import DataError
+from gcnn.maps import Array
+
+INPUTS = ("x", "X", "images")
+TARGETS = ("t", "y", "labels")
+TRAINING = ("{}", "{}_train", "train_{}")
+TEST = ("{}_test", "test_{}")
+COLOURS = (1, 3, 4)
+"""How many maps images have where the maps come last: grey, RGB, RGB and alpha."""
+CHUNK = 2**16
+"""Labels that are looked through at once."""
+
+
+def open_npz(path: Path) -> Dataset:
+    """The samples of an .npz file; what is stored uncompressed is read when asked for, and may be larger than memory.
+
+    Raises:
+        FormatError: not an .npz file, a damaged one, or arrays that hold no numbers.
+        DataError: arrays are missing, too many, or do not fit each other; labels that are none.
+        OSError: the file is missing or cannot be read.
+    """
+    stamp = Stamp.of(path)
+    arrays = ZippedArrays(path)
+    names = _find(arrays, TRAINING, path), _find(arrays, TEST, path)
+    if names[0] is None:
+        raise DataError(
+            f"{path}: no training samples. Inputs are called {' or '.join(INPUTS)}, targets {' or '.join(TARGETS)}, "
+            f"with _train or train_ where there is a test set. {_found(arrays)}"
+        )
+    training, test = (None if pair is None else _ArraysOfFile(path, stamp, arrays, *pair) for pair in names)
+    assert training is not None
+    parts = [part for part in (training, test) if part is not None]
+    if len({(part.shape, part.labelled, part.targets) for part in parts}) > 1:
+        raise DataError(f"{path}: training and test samples differ: {' but '.join(map(str, parts))}.")
+    classes = _class_names(path, parts) if training.labelled else None
+    source = f"{path}: {', test: '.join(map(str, parts))}"
+    return Dataset(str(path), training, test, classes, suitable_model(training.shape), source)
+
+
+def _find(arrays: ZippedArrays, forms: tuple[str, ...], path: Path) -> tuple[str, str] | None:
+    """The names of inputs and targets; None where there are neither."""
+    found = []
+    for kind in (INPUTS, TARGETS):
+        possible = [form.format(name) for form, name in itertools.product(forms, kind)]
+        found.append([name for name in possible if name in arrays.names])
+    if not any(found):
+        return None
+    if [len(names) for names in found] != [1, 1]:
+        what = [" and ".join(names) or "none" for names in found]
+        raise DataError(
+            f"{path}: one array of inputs and one of targets are needed; by their names, inputs are {what[0]}, targets "
+            f"{what[1]}. {_found(arrays)}"
+        )
+    return found[0][0], found[1][0]
+
+
+def _found(arrays: ZippedArrays) -> str:
+    return f"The file holds: {', '.join(arrays.names) or 'no arrays'}."
+
+
+class _ArraysOfFile(Samples):
+    """Samples from two arrays of a file, converted when they are read.
+
+    Attributes:
+        labelled: whether targets are labels.
+        targets: the shape of one sample's target.
+    """
+
+    def __init__(self, path: Path, stamp: Stamp, arrays: ZippedArrays, inputs: str, targets: str) -> None:
+        self._path, self._stamp, self._names = path, stamp, (inputs, targets)
+        x, self._t = arrays.array(inputs), arrays.array(targets)
+        if len(x) != len(self._t):
+            raise DataError(f"{path}: {inputs} has {len(x)} samples, {targets} has {len(self._t)}.")
+        self._maps_last, self.shape = _layout(x.shape, f"{path}: {inputs}")
+        self._x = x
+        self.labelled = self._t.dtype.kind in "biu"
+        self.targets = self._t.shape[1:] if self._t.ndim > 1 and self._t.shape[1:] != (1,) else ()
+        if self.labelled and self.targets:
+            raise DataError(
+                f"{path}: {targets} holds integers of shape {self._t.shape}; labels are one integer a sample. "
+                "Rows of 0 and 1 become labels by t.argmax(axis=1); numbers to fit are saved as t.astype(float)."
+            )
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def read(self, rows: Array) -> Batch:
+        self._stamp.check(self._path)
+        x = self._floats(self._x, rows, self._names[0])
+        if self._x.dtype == np.uint8:
+            x /= 255
+        if self._maps_last:
+            x = np.moveaxis(x, -1, 1)
+        t = self._t[rows].astype(np.intp) if self.labelled else self._floats(self._t, rows, self._names[1])
+        target = () if self.labelled else self.targets or (1,)
+        return np.ascontiguousarray(x).reshape(len(rows), *self.shape), t.reshape(len(rows), *target)
+
+    def _floats(self, stored: Array, rows: Array, name: str) -> Array:
+        """Some entries of a stored array in float32 or float64."""
+        dtype = np.float64 if stored.dtype.itemsize > 4 else np.result_type(stored.dtype, np.float32)
+        with np.errstate(over="ignore"):  # a long double that float64 cannot hold is found below
+            values = np.asarray(stored[rows]).astype(dtype)
+        if not np.isfinite(values).all():
+            first = int(np.argwhere(~np.isfinite(values))[0][0])
+            raise DataError(
+                f"{self._path}: sample {rows[first]} of {name} holds a value that is not finite. Clean the data."
+            )
+        return values
+
+    def labels(self) -> Iterator[Array]:
+        """All labels as they are stored, in parts."""
+        return (np.asarray(self._t[start : start + CHUNK]) for start in range(0, len(self), CHUNK))
+
+    def __str__(self) -> str:
+        inputs, targets = self._names
+        shape = " x ".join(map(str, self.shape))
+        scaled = ", bytes scaled to [0, 1]" if self._x.dtype == np.uint8 else ""
+        moved = ", maps moved to the front" if self._maps_last else ""
+        kind = "labels" if self.labelled else "numbers to fit"
+        return f"{len(self)} samples of {shape} ({inputs}{scaled}{moved}) and {kind} ({targets})"
+
+
+def _layout(shape: tuple[int, ...], where: str) -> tuple[bool, tuple[int, ...]]:
+    """Whether an array of inputs has its maps last, and the shape of one sample, maps first."""
+    if len(shape) < 2:
+        raise DataError(f"{where} has shape {shape}; expected (samples, features). One feature a sample: x[:, None].")
+    if len(shape) == 3:
+        return False, (1, *shape[1:])
+    if len(shape) != 4 or shape[3] not in COLOURS:
+        return False, shape[1:]
+    first, last = shape[1:], (shape[3], *shape[1:3])
+    if first[0] not in COLOURS or (last[1] == last[2] and first[1] != first[2]):
+        return True, last
+    if first[1] == first[2] and last[1] != last[2]:
+        return False, first
+    raise DataError(
+        f"{where} has shape {shape}, which may be {first[0]} maps of {first[1]} x {first[2]}, or images of "
+        f"{last[1]} x {last[2]} with {last[0]} maps in the last axis. Say which in Python: "
+        "gcnn.data.ArraySamples(x, t) takes maps first."
+    )
+
+
+def _class_names(path: Path, parts: list[_ArraysOfFile]) -> tuple[str, ...]:
+    """Check all labels; they must be 0, 1, ..., and at least half of them in use, so that none is a misread number."""
+    counts = np.zeros(0, np.intp)
+    for labels in itertools.chain.from_iterable(part.labels() for part in parts):
+        least, most = int(labels.min()), int(labels.max())
+        if least < 0 or most >= MOST_CLASSES:
+            raise DataError(
+                f"{path}: {least if least < 0 else most} is no label; labels are 0, 1, ... up to {MOST_CLASSES - 1}. "
+                "Number the classes: np.unique(t, return_inverse=True)[1]. Numbers to fit are saved as t.astype(float)."
+            )
+        found = np.bincount(labels.astype(np.intp).reshape(-1), minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    used = int(np.count_nonzero(counts))
+    if 2 * used < len(counts):
+        raise DataError(
+            f"{path}: labels go up to {len(counts) - 1}, but only {used} of them are in use. "
+            "Number the classes: np.unique(t, return_inverse=True)[1]. Numbers to fit are saved as t.astype(float)."
+        )
+    check_classes(used, str(path))
+    return tuple(map(str, range(len(counts))))
