@@ -21,7 +21,7 @@ _log = logging.getLogger("gcnn")
 
 def snapshot(training: Training) -> Snapshot:
     """Everything that the next step depends on."""
-    lasting = [callback.state() if isinstance(callback, Lasting) else ({}, {}) for callback in training.callbacks]
+    lasting = [callback.state() for callback in _lasting(training)]
     kept = {f"callback.{number}.{name}": a for number, (arrays, _) in enumerate(lasting) for name, a in arrays.items()}
     document = {
         "made_for": _made_for(training),
@@ -48,8 +48,8 @@ def restore(training: Training, snapshot: Snapshot) -> None:
     document = snapshot.document
     _check_made_for(training, snapshot)
     rest = field(document, "callbacks", list)
-    if len(rest) != len(training.callbacks):
-        raise CheckpointError(f"it keeps the state of {len(rest)} callbacks, but there are {len(training.callbacks)}.")
+    if len(rest) != len(_lasting(training)) or not all(isinstance(entry, dict) for entry in rest):
+        raise FormatError(f"it must keep the states of {len(_lasting(training))} callbacks, as objects.")
     count, batches = (field(document, name, int) for name in ("count", "batches"))
     if count < 0 or not 0 <= batches <= -(-len(training.samples) // training.model.batch):
         raise FormatError(f"it cannot have done {count} steps, {batches} of them in its last epoch.")
@@ -60,11 +60,10 @@ def restore(training: Training, snapshot: Snapshot) -> None:
     _set_generator(training, field(document, "generator", dict))
     training.step.restore(theta, count)
     _set_settings(training, field(document, "settings", dict))
-    for number, callback in enumerate(training.callbacks):
-        if isinstance(callback, Lasting):
-            mark = f"callback.{number}."
-            own = {name.removeprefix(mark): a for name, a in snapshot.tensors.items() if name.startswith(mark)}
-            callback.restore(own, rest[number] if isinstance(rest[number], dict) else {})
+    for number, callback in enumerate(_lasting(training)):
+        mark = f"callback.{number}."
+        own = {name.removeprefix(mark): a for name, a in snapshot.tensors.items() if name.startswith(mark)}
+        callback.restore(own, rest[number])
     training.batches, training.history, training.loss = batches, history, float(field(document, "loss", float, int))
     training.stopped = field(document, "stopped", bool)
     if (backend := document.get("backend")) != training.model.backend:
@@ -79,8 +78,13 @@ def _made_for(training: Training) -> dict[str, Any]:
         "optimizer": training.optimizer_then,
         "data": training.samples.fingerprint(),
         "augment": _name(training.augment),
-        "callbacks": [_name(callback) for callback in training.callbacks],
+        "callbacks": [_name(callback) for callback in _lasting(training)],
     }
+
+
+def _lasting(training: Training) -> list[Lasting]:
+    """The callbacks with a state; others, such as a display, may change from one time to the next."""
+    return [callback for callback in training.callbacks if isinstance(callback, Lasting)]
 
 
 def _check_made_for(training: Training, snapshot: Snapshot) -> None:
