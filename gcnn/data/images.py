@@ -27,7 +27,7 @@ from gcnn.errors import DataError, FormatError, GcnnError
 from gcnn.maps import Array
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL import Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")
 """Those of Pillow's formats that are read. The others are for animations, documents and programs, some run by a helper."""
@@ -162,7 +162,7 @@ class _ImageFiles(Samples):
         return pixels.reshape(self.kind.height, self.kind.width, self.kind.maps).transpose(2, 0, 1)
 
 
-def _kind(image: Image, path: Path) -> _Kind:
+def _kind(image: Image.Image, path: Path) -> _Kind:
     """Size and colours by the header."""
     if image.mode not in MAPS or "transparency" in image.info:
         alpha = "transparency, " if "transparency" in image.info or image.mode[-1:] in "Aa" else ""
@@ -176,22 +176,22 @@ def _kind(image: Image, path: Path) -> _Kind:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
+def _opened(path: Path) -> Iterator[Image.Image]:
     """An image file of which the header is read; what Pillow raises becomes an error of ours that names the file."""
     try:
-        import PIL.Image as pillow
+        from PIL import Image
     except ImportError as error:
         raise DataError(
             f'reading images needs Pillow, which does not load ({error}): pip install "gcnn[images]"'
         ) from error
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities that do not touch the pixels
-        warnings.simplefilter("error", pillow.DecompressionBombWarning)
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            yield pillow.open(file, formats=FORMATS)
+            yield Image.open(file, formats=FORMATS)
         except GcnnError:
             raise
-        except (pillow.DecompressionBombWarning, pillow.DecompressionBombError) as error:
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise DataError(
                 f"{path}: so many pixels that Pillow takes it for an attack ({error}). Where it is none, make it smaller."
             ) from error
