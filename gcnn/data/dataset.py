@@ -92,10 +92,13 @@ def _open_path(name: str, folder: str | Path | None, target: str | None) -> Data
     if target is not None:
         raise DataError(f"target={target!r} names a column, which only CSV files have; leave it away for {name!r}.")
     if path.is_dir():
-        from gcnn.data.images import open_images
         from gcnn.data.mnist import holds_idx_files, open_idx_folder
 
-        return open_idx_folder(path) if holds_idx_files(path) else open_images(path)
+        if holds_idx_files(path):
+            return open_idx_folder(path)
+        from gcnn.data.images import open_images
+
+        return open_images(path)
     if path.suffix == ".npz":
         from gcnn.data.npz import open_npz
 
