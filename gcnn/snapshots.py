@@ -131,4 +131,5 @@ def _name(thing: Any) -> str | None:
     """What a function or object is called in a checkpoint: functions by their names, objects by their settings."""
     if thing is None or hasattr(thing, "__qualname__"):
         return getattr(thing, "__qualname__", None)
-    return type(thing).__qualname__ if type(thing).__repr__ is object.__repr__ else repr(thing)
+    plain = "__repr__" not in {name for kind in type(thing).__mro__[:-1] for name in vars(kind)}
+    return type(thing).__qualname__ if plain else repr(thing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from typing import Any
 
@@ -11,9 +12,11 @@ import gcnn
 from gcnn.cli.conformance import conformance
 from gcnn.cli.devices import devices
 from gcnn.cli.options import debugging
+from gcnn.cli.resume import resume
 from gcnn.cli.summary import summary
 from gcnn.cli.train import train
 from gcnn.errors import GcnnError
+from gcnn.interruption import Interrupted
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -27,6 +30,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise  # click's own, which it shows itself
+        except Interrupted as interrupted:
+            folder = shlex.quote(str(interrupted.path.parent))
+            click.echo(f"Interrupted: everything is saved. To go on: gcnn resume {folder}", err=True)
+            ctx.exit(128 + interrupted.signal)
         except KeyboardInterrupt:
             click.echo("Interrupted: nothing more was done.", err=True)
             ctx.exit(INTERRUPTED)
@@ -48,7 +55,7 @@ def _message(error: Exception) -> str:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit status: 0 done; 1 a failure, such as a backend that does not work or a loss that is no longer finite; "
-    "2 wrong usage or input; 130 interrupted by Ctrl-C. 'gcnn conformance' has its own, see its --help.",
+    "2 wrong usage or input; 130 interrupted by Ctrl-C, 143 by SIGTERM. 'gcnn conformance' has its own, see its --help.",
 )
 @click.version_option(gcnn.__version__, prog_name="gcnn")
 def main() -> None:
@@ -63,5 +70,5 @@ def main() -> None:
     """  # noqa: D301  # \b is click's mark, a real backspace, that keeps the lines below as they are
 
 
-for command in (train, devices, summary, conformance):
+for command in (train, resume, devices, summary, conformance):
     main.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,27 @@ def read_network(name: str) -> Network:
     if not Path(name).is_file():
         raise NetworkError(f"{one_of('model', name, MODELS)} Nor is there a file {name!r}.")
     return Network.read(name)
+
+
+def named_values(texts: Iterable[str], option: str) -> dict[str, int | float | str]:
+    """NAME=VALUE texts as a dictionary; values are whole numbers, numbers, or words.
+
+    Raises:
+        click.BadParameter: a text without "=", or a name given twice.
+    """
+    values: dict[str, int | float | str] = {}
+    for text in texts:
+        name, mark, value = text.partition("=")
+        if not mark or not name or not value:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE.", param_hint=option)
+        if name in values:
+            raise click.BadParameter(f"{name} is given twice.", param_hint=option)
+        values[name] = _value(value)
+    return values
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text

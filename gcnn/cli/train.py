@@ -2,66 +2,57 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-import numpy as np
 
 from gcnn.backend import backend_names
-from gcnn.cli.options import debug_option, one_name_of, read_network
-from gcnn.cli.progress import Progress
-from gcnn.cli.results import save_results
-from gcnn.data import DATASETS, open_dataset, split
-from gcnn.errors import NetworkError
-from gcnn.maps import Array
-from gcnn.metrics import accuracy
-from gcnn.model import Model
+from gcnn.cli.display import display_options, make_display
+from gcnn.cli.options import debug_option, named_values, one_name_of, read_network
+from gcnn.cli.running import introduce, run
+from gcnn.data import DATASETS
+from gcnn.data.dataset import Dataset, open_dataset
+from gcnn.data.preparation import NORMALISATIONS
 from gcnn.models import MODELS
 from gcnn.network import Network
-from gcnn.optimizers import Adam, GradientDescent, Momentum, Optimizer
-from gcnn.training import train as fit
+from gcnn.runs import METHODS, SCHEDULES, Experiment, RunFolder, Settings
+from gcnn.runs.experiment import Parts
+from gcnn.runs.settings import DTYPES, whole_schedule
 
-TEST_SHARE, VALIDATION_SHARE = 1 / 5, 1 / 8
-"""A fifth of all samples, and an eighth of those that remain."""
-TEST_SEED = 0
-"""Every run holds back the same samples for the test, so that no choice between runs, not even of a seed, sees them."""
-DTYPES = ("float32", "float64")
-
-
-class Method(NamedTuple):
-    """An optimizer, with a step size that suits the digits."""
-
-    make: Callable[..., Optimizer]
-    lr: float
-
-
-METHODS = {
-    "gradient-descent": Method(GradientDescent, 0.2),
-    "momentum": Method(Momentum, 0.05),
-    "adam": Method(Adam, 0.003),
-}
-_STEP_SIZES = ", ".join(f"{method.lr:g} for {name}" for name, method in METHODS.items())
+_RATES = ", ".join(f"{method.lr:g} for {name}" for name, method in METHODS.items())
+MANY = 10_000
+"""Of more samples than this, a few passes are enough to see something."""
+EPOCHS, EPOCHS_OF_MANY = 30, 5
 
 
 @click.command(
     context_settings={"show_default": True},
     epilog="\b\nExamples:\n"
     "  gcnn train --data digits\n"
-    "  gcnn train --data digits --backend numpy --epochs 5 --output runs/short\n"
-    "  gcnn train --model runs/digits/network.json --optimizer momentum --lr 0.02",
+    "  gcnn train --data fashion-mnist --model lenet5 --optimizer momentum --schedule cosine\n"
+    "  gcnn train --data mnist --folder ~/mnist --pad 2 --normalise maps --shift 2\n"
+    "  gcnn train --data table.csv --target species --model mlp --patience 10\n"
+    "  gcnn train --data photos/ --model network.toml --set momentum=0.95 --optimizer momentum\n\n"
+    f"Models by name: {', '.join(MODELS)}.",
 )
 @click.option(
     "--data",
-    metavar="NAME",
-    callback=one_name_of("data set", lambda: DATASETS),
+    metavar="NAME|PATH",
     default="digits",
-    help="What to learn: digits.",
+    help=f"What to learn: {', '.join(DATASETS)}; or a file .npz, .csv or .csv.gz, a folder with one folder of images a "
+    "class, or a folder of IDX files.",
 )
-@click.option("--model", help="digits-conv, or a network file (.json); without it, the one that suits the data.")
-@click.option("--epochs", type=click.IntRange(min=1), default=30, help="Passes over the training samples.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the files of a named data set lie.")
+@click.option("--target", help="The column of a CSV file to learn; without it, the last.")
+@click.option(
+    "--model",
+    metavar="NAME|FILE",
+    help="A model by name, or a network file (.json, .toml); without it, one that suits.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Passes over the samples; without it, 30, or 5 for more than 10,000."
+)
 @click.option("--batch", type=click.IntRange(min=1), default=32, help="Samples of one step.")
 @click.option(
     "--optimizer",
@@ -70,8 +61,43 @@ _STEP_SIZES = ", ".join(f"{method.lr:g} for {name}" for name, method in METHODS.
     default="adam",
     help=f"{', '.join(METHODS)}.",
 )
-@click.option("--lr", type=float, help=f"Step size; without it, {_STEP_SIZES}.")
+@click.option("--lr", type=float, help=f"Learning rate; without it, {_RATES}.")
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another setting of the optimizer, such as momentum=0.95.",
+)
+@click.option(
+    "--schedule",
+    metavar="NAME[:K=V,...]",
+    default="constant",
+    help=f"How the learning rate changes with the updates: {', '.join(SCHEDULES)}, such as step:factor=0.5,every=1000; "
+    "what is left out follows from the length of the training.",
+)
 @click.option("--l2", type=float, default=1e-3, help="L2 penalty on weights; biases go free.")
+@click.option("--clip-norm", type=float, help="Longest gradient; a longer one is scaled down.")
+@click.option(
+    "--validation",
+    type=float,
+    default=0.125,
+    help="Share of the training samples to watch the training with; 0 trains on all.",
+)
+@click.option(
+    "--patience", type=click.IntRange(min=1), help="Stop after so many epochs without improvement, and keep the best."
+)
+@click.option(
+    "--normalise",
+    metavar="NAME",
+    callback=one_name_of("normalisation", lambda: NORMALISATIONS),
+    help="To mean 0 and deviation 1, by what the training samples show: maps (of images), features (of vectors) or none; "
+    "without it, features for vectors and none for images.",
+)
+@click.option("--pad", type=click.IntRange(min=0), default=0, help="Border of zeros around images.")
+@click.option(
+    "--shift", type=click.IntRange(min=0), default=0, help="Move training images at random by up to so many cells."
+)
 @click.option(
     "--backend",
     metavar="NAME",
@@ -92,89 +118,70 @@ _STEP_SIZES = ", ".join(f"{method.lr:g} for {name}" for name, method in METHODS.
     help="Of the start, the order and the validation samples; without it, the network file's, or 0.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Folder for the results; without it, runs/ and the data's name."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A new or empty folder for the run; without it, runs/ and the data's name, with a number where that is taken.",
 )
-@click.option("--quiet", is_flag=True, help="Print the test accuracy and nothing else.")
+@display_options
 @debug_option
-def train(
-    data: str,
-    model: str | None,
-    epochs: int,
-    optimizer: str,
-    lr: float | None,
-    l2: float,
-    seed: int | None,
-    output: Path | None,
-    quiet: bool,
-    **binding: Any,
-) -> None:
+def train(output: Path | None, quiet: bool, as_json: bool, **options: Any) -> None:
     """Train a network and test it on unseen samples.
 
-    A fifth of the samples is held back for the test, always the same ones; an eighth of the others (validation) shows
-    how the training goes. The test samples are looked at once, at the end. The output folder then holds
-    model.safetensors (gcnn.load reads it), network.json, history.json and loss.png; older ones are replaced.
+    A data set without test samples of its own has a fifth held back for the test, always the same ones; an eighth of
+    the others (validation) shows how the training goes. The test samples are looked at once, at the end.
+
+    The run's folder explains itself: README.md in it says what every file is. Everything that the training goes on from
+    is saved after every epoch and once a minute, so Ctrl-C, a crash or a power cut loses little: gcnn resume goes on,
+    to the same bits as a run that was never interrupted.
     """
-    say: Callable[[str], None] = (lambda text: None) if quiet else click.echo
-    dataset = open_dataset(data)
-    x, t = dataset.training.arrays()
-    network = _network(model or dataset.model, len(dataset.classes or ()), x.shape[1:], seed)
-    rest, test = split(_shaped(x, network), t, TEST_SHARE, TEST_SEED)
-    training, validation = split(*rest, VALIDATION_SHARE, network.seed)
-    chosen = METHODS[optimizer]
-    method = chosen.make(lr=chosen.lr if lr is None else lr, l2=l2)
-    bound = network.bind(**binding)
-    folder = output or Path("runs") / data
-    folder.mkdir(parents=True, exist_ok=True)
-
-    say(_where(bound))
-    counts = [len(labels) for _, labels in (training, validation, test)]
-    say("{}: {} samples for training, {} for validation, {} held back for the test".format(data, *counts))
-    say(f"{method}, batches of {bound.batch}, seed {network.seed}\n\n{network.summary()}\n")
-    start = time.perf_counter()
-    steps = -(-len(training[0]) // bound.batch)
-    # NumPy's warnings are off, since `fit` says in words when a loss is no longer finite.
-    with Progress(epochs, steps, validation, quiet) as shown, np.errstate(all="ignore"):
-        history = fit(bound, training, method, epochs, validation, [shown.epoch_done], network.seed, shown.batches)
-    seconds = time.perf_counter() - start
-    facts = {
-        "title": f"{data}, {model or dataset.model}, {optimizer} on {bound.backend}, seed {network.seed}",
-        "device": bound.device.name,
-        "dtype": bound.dtype,
-        "optimizer": repr(method),
-        "batch": bound.batch,
-        "seed": network.seed,
-        "seconds": seconds,
-        "test_accuracy": accuracy(bound, *test),
-    }
-    no_picture = save_results(folder, bound, history, facts)
-    if no_picture:
-        click.echo(no_picture, err=True)
-    saved = "model, network and history" if no_picture else "model, network, history and picture"
-    say(f"\ntrained in {seconds:.1f} s; {saved} are in {folder}")
-    click.echo(f"test accuracy {facts['test_accuracy']:.2%} on {len(test[0])} samples held back")
+    display = make_display(quiet, as_json)
+    settings, network, dataset = settings_of(**options)
+    experiment = Experiment(settings, network, dataset=dataset)
+    folder = RunFolder.make(output, Path(settings.data).name)
+    folder.describe(experiment)
+    introduce(experiment, display)
+    run(experiment, folder, display)
 
 
-def _network(model: str, classes: int, shape: tuple[int, ...], seed: int | None) -> Network:
-    """The network of that name, or the one in that file, with as many outputs as the data have classes."""
-    if model in MODELS:
-        return MODELS[model](shape, classes, seed or 0)
-    network = read_network(model)
-    if network.outputs.points != classes:
-        raise NetworkError(
-            f"{model}: the network has {network.outputs.points} outputs, but the data have {classes} classes. "
-            f"End it with {classes} outputs."
-        )
-    return network if seed is None else Network(network.layers, network.inputs, network.loss, seed)
-
-
-def _shaped(x: Array, network: Network) -> Array:
-    """The samples in the shape that the network reads, where it has as many values: images for a dense layer."""
-    return x.reshape(len(x), *network.inputs.shape) if x[0].size == network.inputs.points else x
-
-
-def _where(model: Model) -> str:
-    """What was taken to compute on, and what it leaves to the host."""
-    on_host = model.report()["on_host"]
-    host = f"; on the host: {', '.join(on_host)}" if on_host else ""
-    device = f"device {model.device.index} ({model.device.name}, {model.device.kind})"
-    return f"backend {model.backend}, {device}, {model.dtype}{host}"
+def settings_of(
+    data: str,
+    folder: Path | None,
+    model: str | None,
+    epochs: int | None,
+    optimizer: str,
+    lr: float | None,
+    options: tuple[str, ...],
+    schedule: str,
+    normalise: str | None,
+    seed: int | None,
+    target: str | None,
+    **same: Any,
+) -> tuple[Settings, Network | None, Dataset]:
+    """The options with all defaults filled in; the network where it comes from a file; the data set."""
+    dataset = open_dataset(data, folder, target)
+    network = None if model is None or model in MODELS else read_network(model)
+    if network is not None and seed is not None:
+        network = Network(network.layers, network.inputs, network.loss, seed)
+    epochs = epochs or (EPOCHS_OF_MANY if len(dataset.training) > MANY else EPOCHS)
+    seed = network.seed if network is not None else seed or 0
+    samples = len(Parts.of(dataset, same["validation"], seed).training)
+    updates = epochs * -(-samples // same["batch"])
+    kind, _, given = schedule.partition(":")
+    arguments = named_values(given.split(",") if given else (), "--schedule")
+    rate = METHODS[optimizer].lr if lr is None else lr
+    settings = Settings(
+        data=data if data in DATASETS else str(Path(data).absolute()),
+        folder=None if folder is None else str(folder.absolute()),
+        target=target,
+        model=model or dataset.model,
+        epochs=epochs,
+        optimizer=optimizer,
+        rate=rate,
+        options=named_values(options, "--set"),
+        schedule=kind,
+        schedule_options=whole_schedule(kind, arguments, rate, updates),
+        normalise=normalise or ("features" if len(dataset.training.shape) == 1 else "none"),
+        seed=seed,
+        **same,
+    )
+    return settings, network, dataset

@@ -1,0 +1,48 @@
+"""`gcnn resume`: go on with a run that was interrupted, or train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gcnn.backend import backend_names
+from gcnn.cli.display import display_options, make_display
+from gcnn.cli.options import debug_option, one_name_of
+from gcnn.cli.running import introduce, run
+from gcnn.runs import Experiment, RunFolder, Settings
+
+
+@click.command(
+    epilog="\b\nExamples:\n  gcnn resume runs/digits\n  gcnn resume runs/digits --epochs 60    train on, to 60 epochs in all"
+)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes in all; without it, what the run was begun with.")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    callback=one_name_of("backend", lambda: ["auto", *backend_names()]),
+    help="Another backend; the run then does not end with the same bits.",
+)
+@click.option("--device", help="Another device, by index or a pattern of its name.")
+@display_options
+@debug_option
+def resume(
+    folder: Path, epochs: int | None, backend: str | None, device: str | None, quiet: bool, as_json: bool
+) -> None:
+    """Go on with a run that was interrupted.
+
+    FOLDER is what gcnn train has made. The run goes on from its checkpoint and ends with the same bits as if it had
+    never been interrupted. A finished run trains on where --epochs asks for more.
+    """
+    display = make_display(quiet, as_json)
+    run_folder = RunFolder(folder)
+    settings, network, preparation = run_folder.read()
+    changes = {"epochs": epochs, "backend": backend, "device": device}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    settings = Settings.from_json(settings.to_json() | changes)
+    experiment = Experiment(settings, network, preparation)
+    run_folder.describe(experiment)
+    introduce(experiment, display)
+    display.say(f"going on after {run_folder.saved_position()}\n")
+    run(experiment, run_folder, display)
