@@ -131,5 +131,5 @@ def _name(thing: Any) -> str | None:
     """What a function or object is called in a checkpoint: functions by their names, objects by their settings."""
     if thing is None or hasattr(thing, "__qualname__"):
         return getattr(thing, "__qualname__", None)
-    plain = "__repr__" not in {name for kind in type(thing).__mro__[:-1] for name in vars(kind)}
-    return type(thing).__qualname__ if plain else repr(thing)
+    tells = any("__repr__" in vars(kind) for kind in type(thing).__mro__[:-1])
+    return repr(thing) if tells else type(thing).__qualname__
