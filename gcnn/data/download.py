@@ -30,8 +30,9 @@ def download(url: str, sha256: str, path: Path) -> None:
     remedy = "Or get the file in another way, put it into a folder with the others of its set, and give that folder."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A server that compresses on the way would make another file of what is compressed already.
-        downloader = pooch.HTTPDownloader(timeout=_PATIENCE, headers={"Accept-Encoding": "identity"})
+        # A server that compresses on the way would make another file of what is compressed already. An answer that is
+        # read at once, not streamed, leaves no connection open where it is refused; the files are some 30 MB at most.
+        downloader = pooch.HTTPDownloader(timeout=_PATIENCE, headers={"Accept-Encoding": "identity"}, stream=False)
         pooch.retrieve(url, f"sha256:{sha256}", path.name, path.parent, downloader=downloader)
     except OSError as error:  # also what the HTTP client raises
         raise OSError(
@@ -40,6 +41,5 @@ def download(url: str, sha256: str, path: Path) -> None:
         ) from error
     except ValueError as error:
         raise FormatError(
-            f"{url} is not the file that was expected, or not all of it: {error} "
-            f"Nothing was kept; expected SHA-256 {sha256}. Try again. {remedy}"
+            f"{url} is not the file that was expected, or not all of it: {error} Try again. {remedy}"
         ) from error

@@ -161,9 +161,11 @@ def _labelled(images: Path, labels: Path) -> ArraySamples:
     """Images (n, 1, *size) of bytes, left on disk where the file is plain, and their labels."""
     x, t = read_idx(images), read_idx(labels)
     if x.dtype != np.uint8 or x.ndim < 2 or not x.size:
-        raise FormatError(f"{images}: {_size(x.shape)} values of {x.dtype}; expected images x rows x columns of uint8.")
+        raise FormatError(
+            f"{images}: {_size(x.shape)} values of {x.dtype.name}; expected images x rows x columns of uint8."
+        )
     if t.dtype.kind not in "iu" or t.ndim != 1:
-        raise FormatError(f"{labels}: {_size(t.shape)} values of {t.dtype}; expected one integer an image.")
+        raise FormatError(f"{labels}: {_size(t.shape)} values of {t.dtype.name}; expected one integer an image.")
     if len(x) != len(t):
         raise FormatError(f"{labels}: {len(t)} labels, but {images} holds {len(x)} images; expected as many.")
     if not 0 <= t.min() <= t.max() < MOST_CLASSES:
