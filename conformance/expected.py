@@ -10,11 +10,11 @@ link = "https://..."
 from __future__ import annotations
 
 import fnmatch
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from gcnn.errors import FormatError
+from gcnn.toml import toml_object
 
 FIELDS = {"pattern", "reason", "link", "dtype"}
 
@@ -42,9 +42,11 @@ def read(path: str | Path | None) -> tuple[Expected, ...]:
     if path is None:
         return ()
     try:
-        document = tomllib.loads(Path(path).read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: not a TOML file: {error}.") from error
+        document = toml_object(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}: not a text file ({error}).") from error
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from error
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror}.") from error
     entries = document.get("expected", [])
