@@ -39,7 +39,7 @@ class Case:
         targets: "normal", "one_hot", "probabilities", "any" (not summing to 1), or "binary".
         smooth: False where differences across a kink would not approach the derivative.
         given: arrays in place of drawn ones, by name: theta, x, t, v.
-        published: results with the digits they were printed to, by name: y, dx, gradient, loss, theta (after all steps).
+        published: results with the digits they were printed to, by name: y, dx, gradient, loss, theta (a row a step).
         digits: decimals of the published results; None where they are exact.
     """
 

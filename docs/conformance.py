@@ -41,7 +41,9 @@ logistic as ½ (1 + z / (1 + |z|)), loses all digits of its tail and fails on pu
 
 - **forward and vjp**: output, ∂/∂θ and ∂/∂x against the oracle, for the planned batch, one sample, and one less than the batch.
 - **each layer** of a network alone, reading what the oracle's layer reads.
-- **loss and gradient**, **sample gradients** (where claimed), **trajectories** of update rules.
+- **loss and gradient**, **sample gradients** (where claimed).
+- **trajectories** of update rules; a plan that **resumes** from θ, slots and count of another goes on with equal bits; limits on the
+  gradient that are not reached (**idle limits**) change no bit.
 - **differences**: central differences of the backend's own outputs against its own gradients.
 - **adjoint** identities of linear layers, **sums** over samples, **published** numbers.
 - **conduct**: inputs unchanged, in any memory order; outputs in the plan's dtype, filled completely between canaries, and the caller's

@@ -10,6 +10,7 @@ from gcnn.conformance.checks import conduct, mathematics, oracle, updates
 from gcnn.conformance.checks.finding import Finding
 from gcnn.conformance.subject import Subject
 from gcnn.layers import Convolution, Dense, Flatten, VanillaSubsampling, WeightedSubsampling
+from gcnn.optimizers import Optimizer
 
 Check = Callable[[Subject, Case, Program, Arrays], Iterator[Finding]]
 LINEAR = (Convolution, Dense, Flatten, VanillaSubsampling, WeightedSubsampling)
@@ -21,7 +22,7 @@ FEW = 8
 def checks_for(case: Case, subject: Subject) -> list[Check]:
     """The checks of a case, the telling ones first."""
     if case.optimizer:
-        return [updates.trajectory]
+        return _checks_of_updates(case.optimizer, subject)
     checks: list[Check] = [oracle.forward_and_vjp]
     finite = case.draw != "nan"
     if case.loss:
@@ -46,4 +47,13 @@ def checks_for(case: Case, subject: Subject) -> list[Check]:
     checks += [conduct.inputs_stay, conduct.output_is_filled, conduct.results_are_the_callers]
     if subject.backend.capabilities.deterministic:
         checks += [conduct.reruns, conduct.any_memory_order]
+    return checks
+
+
+def _checks_of_updates(optimizer: Optimizer, subject: Subject) -> list[Check]:
+    checks: list[Check] = [updates.trajectory]
+    if subject.backend.capabilities.deterministic:
+        checks.append(updates.resumes)
+        if optimizer.clip_norm is not None or optimizer.clip_value is not None:
+            checks.append(updates.idle_limits)
     return checks
