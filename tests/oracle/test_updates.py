@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import gcnn
+from gcnn.errors import OptimizerError
 from gcnn.layers import Convolution, Dense, RadialBasis, WeightedSubsampling
-from gcnn.optimizers import Adam, GradientDescent, Momentum
+from gcnn.optimizers import AdaGrad, Adam, DampedParticle, GradientDescent, Momentum, RMSProp
+from gcnn.optimizers.schedules import InverseTime
 
 CURVATURE = np.array([1.0, 10.0])
 START = np.array([1.0, 1.0])
@@ -16,6 +18,19 @@ START = np.array([1.0, 1.0])
 WORKED = {
     "gradient descent": (lambda: GradientDescent(0.05), [(0.95, 0.5), (0.9025, 0.25), (0.857375, 0.125)]),
     "heavy ball": (lambda: Momentum(0.05, 0.9), [(0.95, 0.5), (0.8575, -0.2), (0.731375, -0.73)]),
+    "damped particle": (lambda: DampedParticle(0.2, 2.5), [(0.96, 0.6), (0.9016, 0.16), (0.836336, -0.124)]),
+    "AdaGrad, sum": (
+        lambda: AdaGrad(0.1),
+        [(0.900000001, 0.9000000001), (0.833103528294, 0.833103526983), (0.780456183089, 0.780456181522)],
+    ),
+    "AdaGrad, mean": (
+        lambda: AdaGrad(0.1, "mean"),
+        [(0.900000001, 0.9000000001), (0.805394102315, 0.805394100573), (0.716428963728, 0.716428961213)],
+    ),
+    "RMSProp": (
+        lambda: RMSProp(0.1, 0.9),
+        [(0.683772243983, 0.683772234983), (0.498870620117, 0.498870608219), (0.369180567428, 0.369180554583)],
+    ),
     "Adam": (
         lambda: Adam(0.1, 0.9, 0.999, eps=1e-8),
         [(0.900000001, 0.9000000001), (0.800412229712, 0.800412227875), (0.701586274504, 0.701586271699)],
@@ -26,8 +41,8 @@ PRINTED = 6e-13
 every_rule = pytest.mark.parametrize(("make", "iterates"), WORKED.values(), ids=WORKED)
 
 
-@pytest.mark.row("O6")
-@pytest.mark.equations("H118", "H120", "H121", "D2", "D8", "D11", "D12")
+@pytest.mark.row("O1", "O3", "O4", "O5", "O6")
+@pytest.mark.equations("H118", "H120", "H121", "D2", "D7", "D8", "D9", "D10", "D11", "D12")
 @every_rule
 def test_a_rule_takes_the_three_worked_steps(make, iterates):
     rule, q = make(), START
@@ -36,8 +51,8 @@ def test_a_rule_takes_the_three_worked_steps(make, iterates):
         np.testing.assert_allclose(q, expected, rtol=0, atol=PRINTED)
 
 
-@pytest.mark.row("O6")
-@pytest.mark.equations("H118", "H121", "D11")
+@pytest.mark.row("O1", "O3", "O4", "O5", "O6")
+@pytest.mark.equations("H118", "H121", "D7", "D9", "D10", "D11")
 @every_rule
 def test_a_training_step_takes_the_three_worked_steps_too(make, iterates, bind):
     """The same V as the loss of a network: inputs (1, 0) and (0, sqrt 10), targets 0."""
@@ -56,15 +71,53 @@ def test_the_first_step_of_adam_is_its_rate_times_the_sign_of_the_gradient():
     np.testing.assert_allclose(step, -0.1 * np.sign(gradient), rtol=2e-5)  # ε = 1e-8 against 1e-3
 
 
+@pytest.mark.row("O3")
 @pytest.mark.equations("D5", "D6", "D7", "H121")
-def test_the_heavy_ball_is_the_damped_particle_with_rate_alpha_squared_and_momentum_one_minus_gamma_alpha():
+@pytest.mark.parametrize(("alpha", "gamma"), [(0.2, 2.5), (0.4, 0.3), (0.05, 20.0)])
+def test_heavy_ball_and_damped_particle_take_the_same_steps_by_the_map_between_them(alpha, gamma):
+    particle = DampedParticle(alpha, gamma, l2=0.1, clip_norm=6.0)
+    ball = particle.as_momentum()
+    assert (ball.lr, ball.momentum) == (alpha**2, max(1 - gamma * alpha, 0))
+    back = DampedParticle.from_momentum(ball)
+    assert (back.alpha, back.gamma) == (pytest.approx(alpha, rel=1e-15), pytest.approx(gamma, rel=1e-13))
+    assert ball.common() == back.common() == particle.common()
+    positions = [START] * 3
+    for _ in range(200):
+        positions = [rule.step(q, CURVATURE * q) for rule, q in zip((particle, ball, back), positions, strict=True)]
+        for q in positions[1:]:
+            np.testing.assert_allclose(q, positions[0], rtol=0, atol=1e-13)
+
+
+@pytest.mark.equations("D5", "D6", "D7")
+def test_the_damped_particle_is_eulers_step_for_the_velocity_and_then_for_the_place():
     alpha, gamma = 0.2, 2.5
-    rule, q, position, speed = Momentum(alpha**2, 1 - gamma * alpha), START, START, np.zeros(2)
+    rule, q, position, speed = DampedParticle(alpha, gamma), START, START, np.zeros(2)
     for _ in range(200):
         q = rule.step(q, CURVATURE * q)
         speed = speed + alpha * (-gamma * speed - CURVATURE * position)
         position = position + alpha * speed
         np.testing.assert_allclose(q, position, rtol=0, atol=1e-14)
+
+
+def test_only_a_constant_rate_has_a_counterpart_in_the_other_form():
+    rate = InverseTime(0.1, 1.0)
+    with pytest.raises(OptimizerError, match="only while alpha is constant"):
+        DampedParticle(rate).as_momentum()
+    with pytest.raises(OptimizerError, match="only while lr is constant"):
+        DampedParticle.from_momentum(Momentum(rate))
+
+
+@pytest.mark.row("O3")
+@pytest.mark.equations("H121")
+@pytest.mark.parametrize("p", [0.0, 0.5, 0.9])
+def test_the_heavy_ball_is_stable_up_to_a_curvature_of_twice_one_plus_p_over_its_rate(p):
+    for factor, stays in ((0.999, True), (1.001, False)):
+        rule, q, curvature = Momentum(0.1, p), np.array([1.0]), factor * 2 * (1 + p) / 0.1
+        for _ in range(40_000):
+            q = rule.step(q, curvature * q)
+            if abs(q[0]) > 1e6 or abs(q[0]) < 1e-6:
+                break
+        assert (abs(q[0]) < 1e-6) == stays
 
 
 @pytest.mark.equations("D10", "D11")
@@ -96,7 +149,16 @@ def settle(rule, steps=3000):
 
 @pytest.mark.row("L6")
 @pytest.mark.equations("D3", "D4")
-@pytest.mark.parametrize("rule", [GradientDescent(0.05, l2=0.5), Momentum(0.02, 0.5, l2=0.5)], ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        GradientDescent(0.05, l2=0.5),
+        Momentum(0.02, 0.5, l2=0.5),
+        DampedParticle(0.1, 3.0, l2=0.5),
+        AdaGrad(1.0, l2=0.5),
+    ],
+    ids=str,
+)
 def test_a_penalised_quadratic_settles_at_the_worked_fixed_point(rule):
     np.testing.assert_allclose(settle(rule), [2 / 3, 40 / 21], rtol=1e-14)
 

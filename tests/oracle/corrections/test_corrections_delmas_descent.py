@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gcnn.optimizers import Adam, Momentum
+from gcnn.optimizers import AdaGrad, Adam, DampedParticle, Momentum, RMSProp
 from tests.oracle.corrections.formulas import ROUNDING, WRONG
 
 
@@ -44,11 +44,12 @@ def test_the_relabelling_of_momentum_changes_the_learning_rate_too():
 
     assert np.abs(relabelled(alpha) - expected).max() > WRONG
     np.testing.assert_allclose(relabelled(alpha**2 / (1 - beta)), expected, rtol=ROUNDING, atol=1e-14)
-    optimizer, q, made = Momentum(alpha**2, beta), start, []  # Hedberg's Eq. 121: μ = α², p = 1 - γα
-    for _ in range(20):
-        q = optimizer.step(q, a * q)
-        made.append(q)
-    np.testing.assert_allclose(made, expected, rtol=ROUNDING, atol=1e-14)
+    for optimizer in (Momentum(alpha**2, beta), DampedParticle(alpha, gamma)):  # Hedberg's Eq. 121: μ = α², p = 1 - γα
+        q, made = start, []
+        for _ in range(20):
+            q = optimizer.step(q, a * q)
+            made.append(q)
+        np.testing.assert_allclose(made, expected, rtol=ROUNDING, atol=1e-14)
 
 
 @pytest.mark.equations("D9")
@@ -60,6 +61,12 @@ def test_a_mean_of_squares_does_not_let_the_adagrad_step_decay():
     assert printed[-1] == pytest.approx(1, rel=0.05)  # still the first step's size: noise never averages out
     assert standard[-1] == pytest.approx(0.01, rel=0.05)  # 1 / sqrt(n)
     np.testing.assert_allclose(printed, standard * np.sqrt(n), rtol=ROUNDING)
+    for form, size in (("mean", printed), ("sum", standard)):
+        optimizer, q = AdaGrad(1.0, form, eps=1e-300), np.zeros(1)
+        for g, rate in zip(gradients[:50], size, strict=False):
+            moved = optimizer.step(q, np.array([g])) - q
+            assert moved == pytest.approx(-rate * g, rel=1e-12, abs=1e-14)
+            q = q + moved
 
 
 @pytest.mark.equations("D9", "D10", "D11")
@@ -69,7 +76,8 @@ def test_a_zero_gradient_makes_the_adaptive_methods_as_printed_not_a_number():
         for square in (j**2, (1 - beta) * j**2):  # Eqs. 9 and 10; bias-corrected Eq. 11 equals Eq. 9 in step 1
             assert np.isnan((q - alpha / np.sqrt(square) * j)[0])
     np.testing.assert_allclose(q - alpha / (np.sqrt(j**2) + 1e-8) * j, [1, 0.9], rtol=1e-8)
-    np.testing.assert_allclose(Adam(alpha).step(q, j), [1, 0.9], rtol=1e-8)
+    for optimizer in (AdaGrad(alpha), AdaGrad(alpha, "mean"), RMSProp(alpha * np.sqrt(1 - beta), beta), Adam(alpha)):
+        np.testing.assert_allclose(optimizer.step(q, j), [1, 0.9], rtol=2e-8)
 
 
 @pytest.mark.equations("D10")
@@ -79,6 +87,8 @@ def test_the_first_rmsprop_step_is_longer_than_the_learning_rate():
     np.testing.assert_allclose(step, alpha / np.sqrt(1 - beta), rtol=ROUNDING)  # 3.16 α
     unbiased = (1 - beta) * j**2 / (1 - beta)
     np.testing.assert_allclose(alpha / np.sqrt(unbiased) * np.abs(j), alpha, rtol=ROUNDING)
+    moved = RMSProp(alpha, beta, eps=1e-300).step(np.zeros(2), j)
+    np.testing.assert_allclose(-moved * np.sign(j), step, rtol=ROUNDING)
 
 
 METHODS = {
