@@ -46,17 +46,24 @@ class Maps:
 
     Attributes:
         domains: one entry a map, a size or a tuple of coordinates. Equal and hashable by these.
+        counts: number of values of every map.
         count: number of maps.
         dimensions: number of axes of every map.
         uniform: whether every map is the same box.
         box: the smallest box, from the origin, that holds every map.
         points: number of values in all maps together.
         shape: shape of a value without its sample axis.
+
+    A uniform block is kept as its count and its box, however many maps it has; `domains` and `counts` are made when they
+    are asked for.
     """
 
     def __init__(self, description: Sequence[int] | Sequence[Any] | Maps) -> None:
+        self.count: int
+        self.box: Size
+        listed: tuple[Domain, ...] = ()
         if isinstance(description, Maps):
-            self.domains: tuple[Domain, ...] = description.domains
+            self.count, self.box, listed = description.count, description.box, description._listed
         elif not isinstance(description, list | tuple | np.ndarray):
             raise MapsError(
                 f"{description!r} does not describe maps; expected (maps, *size) or a list with one entry a map."
@@ -65,32 +72,35 @@ class Maps:
             maps, *size = (int(n) for n in description)
             if maps < 1:
                 raise MapsError(f"Maps({tuple(description)}): there must be at least one map, got {maps}.")
-            domain = _domain(size, 0)
-            _check_room(maps, _extent(domain))
-            self.domains = (domain,) * maps
+            self.count, self.box = maps, cast(Size, _domain(size, 0))
+            _check_room(self.count, self.box)
         else:
-            self.domains = tuple(_domain(entry, i) for i, entry in enumerate(description))
-        if not self.domains:
-            raise MapsError("Maps([]): there must be at least one map.")
-        extents = [_extent(domain) for domain in self.domains]
-        self.count = len(self.domains)
-        self.dimensions = len(extents[0])
-        if any(len(extent) != self.dimensions for extent in extents):
-            raise MapsError(
-                f"maps of one layer must have the same number of dimensions, got {sorted({len(e) for e in extents})}. "
-                "Give every map the same number of axes (a size of 1 is allowed)."
-            )
-        self.box: Size = tuple(max(axis) for axis in zip(*extents, strict=True))
-        _check_room(self.count, self.box)
-        self.uniform = all(domain == self.domains[0] for domain in self.domains) and not _is_points(self.domains[0])
-        self.counts = tuple(len(d) if _is_points(d) else prod(cast(Size, d)) for d in self.domains)
-        self.points = sum(self.counts)
+            listed = tuple(_domain(entry, i) for i, entry in enumerate(description))
+            self.count, self.box = len(listed), _common_box(listed)
+            if all(domain == self.box for domain in listed):
+                listed = ()
+        self._listed: tuple[Domain, ...] = listed
+        self.uniform = not listed
+        self.dimensions = len(self.box)
+        self.points = sum(self.counts) if listed else self.count * prod(self.box)
         self.shape: Size = (self.count, *self.box) if self.uniform else (self.points,)
+
+    @cached_property
+    def domains(self) -> tuple[Domain, ...]:
+        """One entry a map, a size or a tuple of coordinates."""
+        return self._listed or (self.box,) * self.count
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Number of values of every map."""
+        if self.uniform:
+            return (prod(self.box),) * self.count
+        return tuple(len(d) if _is_points(d) else prod(cast(Size, d)) for d in self.domains)
 
     @property
     def boxes(self) -> bool:
         """Whether every map is a box (sizes may differ); False where some map is a list of points."""
-        return not any(_is_points(domain) for domain in self.domains)
+        return not any(_is_points(domain) for domain in self._listed)
 
     @cached_property
     def places(self) -> Array:
@@ -179,10 +189,14 @@ class Maps:
         return iter(self.domains)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Maps) and self.domains == other.domains
+        return isinstance(other, Maps) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self.domains)
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.count, self.box, self._listed
 
     def __repr__(self) -> str:
         if self.uniform:
@@ -197,7 +211,9 @@ def _inner(shape: Size) -> str:
 MOST_CELLS = 2**31 - 1
 """The most cells that the boxes of a layer's maps have together: what a 32-bit index can reach, on any device."""
 MOST_MAPS = 2**24
-"""The most maps of a layer; each takes memory for its description."""
+"""The most maps of a layer."""
+MOST_SPREAD = 2**24
+"""The most cells of the boxes around maps of which some are lists of coordinates: a mask of the boxes is made for them."""
 
 
 def _check_room(maps: int, box: Size) -> None:
@@ -206,6 +222,27 @@ def _check_room(maps: int, box: Size) -> None:
         raise MapsError(f"a layer has at most {MOST_MAPS} maps (a dense layer: units), these are more.")
     if maps * prod(box) > MOST_CELLS:
         raise MapsError(f"the boxes of a layer's maps have at most {MOST_CELLS} cells together, these have more.")
+
+
+def _common_box(domains: Sequence[Domain]) -> Size:
+    """The smallest box that holds every domain; raises `MapsError` where there is none, or it is too large."""
+    if not domains:
+        raise MapsError("Maps([]): there must be at least one map.")
+    extents = [_extent(domain) for domain in domains]
+    dimensions = sorted({len(extent) for extent in extents})
+    if len(dimensions) > 1:
+        raise MapsError(
+            f"maps of one layer must have the same number of dimensions, got {dimensions}. "
+            "Give every map the same number of axes (a size of 1 is allowed)."
+        )
+    box = tuple(max(axis) for axis in zip(*extents, strict=True))
+    _check_room(len(domains), box)
+    if len(domains) * prod(box) > MOST_SPREAD and any(_is_points(domain) for domain in domains):
+        raise MapsError(
+            f"coordinates lie too far apart: the boxes around the maps of a layer with lists of coordinates have at most "
+            f"{MOST_SPREAD} cells together, these have {len(domains) * prod(box)}."
+        )
+    return box
 
 
 def _is_size(entry: Any) -> bool:

@@ -13,6 +13,7 @@ from gcnn import activations, losses
 from gcnn.documents import json_object
 from gcnn.errors import FormatError, GcnnError, LayerError, MapsError, NetworkError
 from gcnn.layers import Layer, layer_from_json
+from gcnn.layers.table import MOST_WEIGHTS
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
 from gcnn.toml import toml_object, write_toml
@@ -85,6 +86,10 @@ class Network:
                 end = offset + layer.parameter_count(inputs)
             except (LayerError, MapsError) as error:
                 raise NetworkError(f"layer {number}: {error}") from error
+            if end > MOST_WEIGHTS:
+                raise NetworkError(
+                    f"layer {number}: up to here there are more than {MOST_WEIGHTS} parameters. Use smaller layers."
+                )
             stages.append(Stage(layer, inputs, outputs, slice(offset, end)))
             inputs, offset = outputs, end
         return tuple(stages)

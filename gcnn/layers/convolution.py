@@ -19,7 +19,7 @@ from gcnn.errors import LayerError
 from gcnn.layers import table as tables
 from gcnn.layers.base import Layer, Parameter, map_count, per_axis, register_layer, truth, whole_numbers
 from gcnn.layers.initial import glorot_shared, glorot_uniform
-from gcnn.layers.windows import window_maps
+from gcnn.layers.windows import like_window_maps, window_maps
 from gcnn.maps import Array, Maps, Size, last_axes
 
 
@@ -104,21 +104,25 @@ class Convolution(Layer):
 
     def taps(self, inputs: Maps) -> list[tuple[int, int, Size]]:
         """(i, j, taps per axis) of every connection, in flat order."""
-        if not self._mixed:
-            tables.check_room(str(self), self.maps, inputs.count * prod(self.kernel_box(inputs)))
+        if self._mixed and self.table is None and len(cast(Size, self.kernel)) != self.maps * inputs.count:
+            raise self._wrong_count(self.maps * inputs.count)
         pairs = [(int(i), int(j)) for i, j in np.argwhere(self.connections(inputs))]
         if not self._mixed:
             size = per_axis(str(self), "kernel", self._size, inputs.dimensions)
             return [(i, j, size) for i, j in pairs]
         sizes: Any = self.kernel
         if len(sizes) != len(pairs):
-            raise LayerError(
-                f"{self}: kernel lists {len(sizes)} sizes, but there are {len(pairs)} connections. Give one a connection."
-            )
+            raise self._wrong_count(len(pairs))
         return [
             (i, j, per_axis(str(self), "kernel", size, inputs.dimensions))
             for (i, j), size in zip(pairs, sizes, strict=True)
         ]
+
+    def _wrong_count(self, connections: int) -> LayerError:
+        sizes = len(cast(Size, self.kernel))
+        return LayerError(
+            f"{self}: kernel lists {sizes} sizes, but there are {connections} connections. Give one a connection."
+        )
 
     def kernel_box(self, inputs: Maps) -> Size:
         """Taps per axis of a box that holds every kernel of the layer."""
@@ -130,26 +134,30 @@ class Convolution(Layer):
         """(maps, input maps, *kernel box) booleans, True where a tap exists; (maps, *kernel box) where shared."""
         box = self.kernel_box(inputs)
         tables.check_room(str(self), self.maps, inputs.count * prod(box))
+        if not self._mixed:
+            table = self.connections(inputs)
+            table = np.asarray(table.any(axis=1)) if self.shared else table
+            return np.broadcast_to(table.reshape(*table.shape, *[1] * len(box)), (*table.shape, *box)).copy()
         mask = np.zeros((self.maps, inputs.count, *box), dtype=bool)
         for i, j, size in self.taps(inputs):
             mask[i, j][last_axes(slice(n) for n in size)] = True
-        return np.asarray(mask.any(axis=1)) if self.shared else mask
+        return mask
 
     def output_maps(self, inputs: Maps) -> Maps:
         if inputs.dimensions == 0:
             raise LayerError(
                 f"{self}: the inputs are {inputs}, single values without axes; a convolution needs images. Put it before the dense layers."
             )
-        taps, stride, padding = self.taps(inputs), self.strides(inputs), self.paddings(inputs)
-        sources: list[list[tuple[int, Size]]] = [[] for _ in range(self.maps)]
-        for i, j, size in taps:
-            sources[i].append((j, size))
+        self._check(inputs)
+        stride, padding = self.strides(inputs), self.paddings(inputs)
         if self.output is not None:
-            if self.output.dimensions != inputs.dimensions:
-                raise LayerError(
-                    f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}."
-                )
             return self.output
+        if not self._mixed and (inputs.uniform or self.table is None):
+            box = self.kernel_box(inputs)
+            return like_window_maps(str(self), inputs, self.maps, box, stride, padding, self.remainder)
+        sources: list[list[tuple[int, Size]]] = [[] for _ in range(self.maps)]
+        for i, j, size in self.taps(inputs):
+            sources[i].append((j, size))
         # A map without inputs is its bias everywhere (decision "dead maps"); it is given the points of a fully connected map.
         every = [(j, self.kernel_box(inputs)) for j in range(inputs.count)]
         return window_maps(
@@ -161,9 +169,32 @@ class Convolution(Layer):
             self.remainder,
         )
 
+    def _check(self, inputs: Maps) -> None:
+        """Whether kernels, table and output fit the inputs, found without laying out a single kernel."""
+        if self._mixed:
+            self.taps(inputs)
+        tables.check_room(str(self), self.maps, inputs.count * prod(self.kernel_box(inputs)))
+        if self.table is not None:
+            self.connections(inputs)
+        if self.output is not None and self.output.dimensions != inputs.dimensions:
+            raise LayerError(
+                f"{self}: output has {self.output.dimensions} axes, the input maps have {inputs.dimensions}."
+            )
+
+    def _fan_ins(self, inputs: Maps) -> Array:
+        """(maps,) taps that feed one cell of each output map, over all its inputs."""
+        if self._mixed:
+            taps = self.taps(inputs)
+            return np.bincount([i for i, _, _ in taps], [prod(size) for _, _, size in taps], self.maps).astype(np.int64)
+        cells = prod(self.kernel_box(inputs))
+        if self.table is None:
+            return np.broadcast_to(inputs.count * cells, self.maps)
+        return self.connections(inputs).sum(axis=1) * cells
+
     def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
-        kernels = Parameter("kernels", int(self.kernel_mask(inputs).sum()))
-        return (kernels, Parameter("biases", self.maps, decays=False))
+        fan_ins = self._fan_ins(inputs)
+        kernels = np.count_nonzero(fan_ins) * prod(self.kernel_box(inputs)) if self.shared else fan_ins.sum()
+        return (Parameter("kernels", int(kernels)), Parameter("biases", self.maps, decays=False))
 
     def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
         mask = self.kernel_mask(inputs)
@@ -171,8 +202,8 @@ class Convolution(Layer):
         return np.concatenate([kernels, np.zeros(self.maps)])
 
     def multiply_adds(self, inputs: Maps) -> int:
-        points = self.output_maps(inputs).counts
-        return sum(points[i] * prod(size) for i, _, size in self.taps(inputs))
+        outputs, fan_ins = self.output_maps(inputs), self._fan_ins(inputs)
+        return int(prod(outputs.box) * fan_ins.sum() if outputs.uniform else np.asarray(outputs.counts) @ fan_ins)
 
     def needs(self, inputs: Maps) -> frozenset[str]:
         needs = set(super().needs(inputs))

@@ -47,23 +47,26 @@ class Dense(Layer):
         self.check_activation()
 
     def output_maps(self, inputs: Maps) -> Maps:
-        self.weight_mask(inputs)
+        self._check_table(inputs)
         return Maps((self.units,))
 
-    def weight_mask(self, inputs: Maps) -> Array:
-        """(units, inputs) booleans: True where a weight exists."""
+    def _check_table(self, inputs: Maps) -> None:
         if self.table is not None and len(self.table[0]) not in (inputs.count, inputs.points):
             raise LayerError(
                 f"{self}: the connection table has {len(self.table[0])} columns; it needs one an input map ({inputs.count}) "
                 f"or one an input ({inputs.points})."
             )
         tables.check_room(str(self), self.units, inputs.points)
+
+    def weight_mask(self, inputs: Maps) -> Array:
+        """(units, inputs) booleans: True where a weight exists."""
+        self._check_table(inputs)
         if self.table is not None and len(self.table[0]) == inputs.count:
             return np.asarray(self.table, dtype=bool)[:, inputs.owner]
         return tables.as_array(str(self), self.table, self.units, inputs.points)
 
     def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
-        weights = Parameter("weights", int(self.weight_mask(inputs).sum()))
+        weights = Parameter("weights", self.multiply_adds(inputs))
         return (weights, Parameter("biases", self.units, decays=False)) if self.bias else (weights,)
 
     def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
@@ -71,7 +74,12 @@ class Dense(Layer):
         return np.concatenate([weights, np.zeros(self.units if self.bias else 0)])
 
     def multiply_adds(self, inputs: Maps) -> int:
-        return int(self.weight_mask(inputs).sum())
+        # Counted without the mask, which is as large as the weights.
+        self._check_table(inputs)
+        if self.table is None:
+            return self.units * inputs.points
+        table = np.asarray(self.table)
+        return int((table @ inputs.counts if table.shape[1] == inputs.count else table).sum())
 
     def needs(self, inputs: Maps) -> frozenset[str]:
         needs = set(super().needs(inputs))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gcnn.activations import REALS, Interval
 from gcnn.errors import GcnnError, LayerError, one_of
 from gcnn.layers.base import Layer, register_layer, whole_number
-from gcnn.maps import Array, Maps
+from gcnn.maps import MOST_MAPS, Array, Maps
 
 
 class Features(NamedTuple):
@@ -25,8 +25,14 @@ class Features(NamedTuple):
     pullback: Callable[[Array, Array], Array] | None = None
 
 
+def _monomials(inputs: int, degree: int) -> int:
+    """(n + d)! / (n! d!) - 1, which is above 2^min(n, d): more than any layer may have long before it is hard to compute."""
+    smaller = min(inputs, degree)
+    return comb(inputs + degree, smaller) - 1 if smaller < MOST_MAPS.bit_length() else MOST_MAPS + 1
+
+
 _FEATURES = {
-    "monomials": Features(lambda inputs, degree: comb(inputs + degree, degree) - 1),
+    "monomials": Features(_monomials),
     "trigonometric": Features(lambda inputs, degree: 2 * degree * inputs),
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gcnn.activations import Interval
 from gcnn.layers.base import Layer, per_axis, register_layer, whole_numbers
-from gcnn.layers.windows import window_maps
+from gcnn.layers.windows import like_window_maps, window_maps
 from gcnn.maps import Maps, Size
 
 
@@ -38,6 +38,8 @@ class MaxPooling(Layer):
 
     def output_maps(self, inputs: Maps) -> Maps:
         window = self.windows(inputs)
+        if inputs.uniform:
+            return like_window_maps(str(self), inputs, inputs.count, window, window)
         return window_maps(str(self), inputs, [[(i, window)] for i in range(inputs.count)], window)
 
     def codomain(self, inputs: Interval) -> Interval:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gcnn.activations import Interval
 from gcnn.layers.base import Layer, per_axis, register_layer, whole_numbers
-from gcnn.layers.windows import window_maps
+from gcnn.layers.windows import like_window_maps, window_maps
 from gcnn.maps import Maps, Size
 
 
@@ -36,6 +36,8 @@ class VanillaSubsampling(Layer):
 
     def output_maps(self, inputs: Maps) -> Maps:
         cell = (1,) * inputs.dimensions
+        if inputs.uniform:
+            return like_window_maps(str(self), inputs, inputs.count, cell, self.steps(inputs))
         return window_maps(str(self), inputs, [[(i, cell)] for i in range(inputs.count)], self.steps(inputs))
 
     def codomain(self, inputs: Interval) -> Interval:

@@ -15,7 +15,7 @@ import numpy as np
 from gcnn.errors import LayerError
 from gcnn.layers import table as tables
 from gcnn.layers.base import Layer, Parameter, per_axis, register_layer, whole_numbers
-from gcnn.layers.windows import window_maps
+from gcnn.layers.windows import like_window_maps, window_maps
 from gcnn.maps import Array, Maps, Size
 
 
@@ -67,21 +67,29 @@ class WeightedSubsampling(Layer):
 
     def output_maps(self, inputs: Maps) -> Maps:
         window = self.windows(inputs)
+        if inputs.uniform:
+            return like_window_maps(str(self), inputs, self._maps(inputs), window, window)
         connections = self.connections(inputs)
         sources = [[(int(j), window) for j in np.flatnonzero(row if row.any() else ~row)] for row in connections]
         return window_maps(str(self), inputs, sources, window)
 
     def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
-        mask = self.weight_mask(inputs)
-        return (Parameter("weights", int(mask.sum())), Parameter("biases", len(mask), decays=False))
+        maps = self._maps(inputs)
+        weights = maps if self.table is None else int(self.weight_mask(inputs).sum())
+        return (Parameter("weights", weights), Parameter("biases", maps, decays=False))
+
+    def _maps(self, inputs: Maps) -> int:
+        return inputs.count if self.table is None else len(self.connections(inputs))
 
     def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
-        mask = self.weight_mask(inputs)
-        return np.concatenate([np.full(int(mask.sum()), 1 / prod(self.windows(inputs))), np.zeros(len(mask))])
+        weights, biases = self.parameters(inputs)
+        return np.concatenate([np.full(weights.count, 1 / prod(self.windows(inputs))), np.zeros(biases.count)])
 
     def multiply_adds(self, inputs: Maps) -> int:
-        points = np.asarray(self.output_maps(inputs).counts)
-        return int((points * self.connections(inputs).sum(axis=1)).sum()) * prod(self.windows(inputs))
+        outputs, cells = self.output_maps(inputs), prod(self.windows(inputs))
+        if self.table is None:
+            return outputs.points * cells
+        return int(np.asarray(outputs.counts) @ self.connections(inputs).sum(axis=1)) * cells
 
     def needs(self, inputs: Maps) -> frozenset[str]:
         tabled = {"tables"} if self.table is not None else set()

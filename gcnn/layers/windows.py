@@ -43,6 +43,21 @@ def window_maps(
     return Maps([_points_domain(layer, inputs, sources, stride, i) for i, sources in enumerate(outputs)])
 
 
+def like_window_maps(
+    layer: str,
+    inputs: Maps,
+    count: int,
+    taps: Size,
+    stride: Size,
+    padding: Size | None = None,
+    remainder: str = "floor",
+) -> Maps:
+    """The same for `count` output maps that are alike: of uniform inputs, whichever they read, or else of all inputs."""
+    read = Maps((1, *inputs.box)) if inputs.uniform else inputs
+    one = window_maps(layer, read, [[(j, taps) for j in range(read.count)]], stride, padding, remainder)
+    return Maps((count, *one.box)) if one.uniform else Maps(one.domains * count)
+
+
 def _box_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, padding: Size, remainder: str) -> Domain:
     size = []
     for axis, (k, p) in enumerate(zip(stride, padding, strict=True)):
@@ -73,10 +88,7 @@ def _points_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, i: 
         if any(t > n for t, n in zip(taps, inputs.box, strict=True)):
             complete = None
             break
-        axes = tuple(range(inputs.dimensions))
-        windows = np.lib.stride_tricks.sliding_window_view(mask[j], taps, axes)
-        steps = windows[tuple(slice(None, None, k) for k in stride)]
-        fits: Array = np.asarray(steps.all(axis=tuple(a + inputs.dimensions for a in axes)))
+        fits = _filled(mask[j], taps)[tuple(slice(None, None, k) for k in stride)]
         if complete is None:
             complete = fits
         else:
@@ -88,3 +100,13 @@ def _points_domain(layer: str, inputs: Maps, sources: Sources, stride: Size, i: 
             "Use a smaller window, or say which coordinates to compute with output=Maps([...])."
         )
     return tuple(tuple(int(n) for n in point) for point in np.argwhere(complete))
+
+
+def _filled(mask: Array, taps: Size) -> Array:
+    """Where a window fits: (*box) booleans to (*box - taps + 1), True where all cells of the window are. One axis at a time."""
+    for axis, n in enumerate(taps):
+        runs = np.moveaxis(np.cumsum(mask, axis=axis, dtype=np.int32), axis, 0)
+        inside = runs[n - 1 :] == n
+        inside[1:] = runs[n:] - runs[:-n] == n
+        mask = np.moveaxis(inside, 0, axis)
+    return mask
