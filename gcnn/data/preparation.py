@@ -14,7 +14,7 @@ from gcnn.data.border import with_border
 from gcnn.data.samples import Samples
 from gcnn.documents import field
 from gcnn.errors import DataError, FormatError, one_of
-from gcnn.maps import Array
+from gcnn.maps import MOST_CELLS, Array
 
 NORMALISATIONS = ("none", "maps", "features")
 _VALUES = 1 << 22
@@ -138,9 +138,16 @@ class Preparation:
 def _numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
     """The values as floats, which are equal and hash alike whatever they were made from."""
     real = (int, float, np.integer, np.floating)
-    if any(not isinstance(value, real) or isinstance(value, bool) or not isfinite(value) for value in values):
+    if any(not isinstance(value, real) or isinstance(value, bool) or not _is_finite(value) for value in values):
         raise DataError(f"{name}={values!r}; expected finite numbers, one a map or feature.")
     return tuple(map(float, values))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _real(x: Array) -> Array:
@@ -153,6 +160,10 @@ def _real(x: Array) -> Array:
 def _check_border(pad: int, shape: tuple[int, ...]) -> None:
     if pad and len(shape) < 2:
         raise DataError(f"pad={pad} lays a border around images, but a sample has shape {shape}; give pad=0.")
+    if pad and shape[0] * prod(cells + 2 * pad for cells in shape[1:]) > MOST_CELLS:
+        raise DataError(
+            f"pad={pad} around a sample of shape {shape} makes more than the {MOST_CELLS} cells that a layer reads at most."
+        )
 
 
 def _moments(samples: Samples) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -211,6 +211,7 @@ def test_json_gives_back_an_equal_preparation(pad, pairs):
         ({"pad": -1, "mean": [], "deviation": []}, "no preparation: pad=-1"),
         ({"pad": 0, "mean": 0.5, "deviation": []}, "'mean' must be list, got float"),
         ({"pad": 0, "mean": ["a"], "deviation": [1]}, "no preparation: mean="),
+        ({"pad": 0, "mean": [10**400], "deviation": [1]}, "no preparation: mean="),
         ({"pad": 0, "mean": [1], "deviation": [0]}, "no preparation: deviation="),
         ({"pad": 0, "mean": [1], "deviation": []}, "no preparation: there are 1 means"),
     ],
@@ -227,3 +228,13 @@ def test_samples_are_prepared_as_they_are_read():
     prepared = samples_of(x).mapped(preparation)
     assert prepared.shape == (1, 4, 4)
     np.testing.assert_array_equal(prepared[2:4][0], preparation(x)[2:4])
+
+
+def test_a_border_value_beyond_the_dtype_is_infinite_without_a_warning():
+    bordered = Preparation(1, (1e300,), (1.0,))(np.zeros((1, 1, 1, 1), np.float32))
+    assert np.isneginf(bordered).all()
+
+
+def test_a_border_beyond_what_a_layer_reads_is_refused_before_it_is_made():
+    with pytest.raises(DataError, match="pad=1000000 around a sample of shape"):
+        Preparation(10**6)(np.zeros((1, 1, 2, 2), np.float32))
