@@ -1,0 +1,88 @@
+"""Sets larger than memory: the readers take what a batch needs, and a few bytes a sample."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from gcnn.data.csv import open_csv
+
+MB = 10**6
+
+READ_SHUFFLED = """
+    import resource, sys
+    from pathlib import Path
+
+    import numpy as np
+    from gcnn.data.npz import open_npz
+
+    limit = int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    try:
+        bytearray(Path(sys.argv[1]).stat().st_size)
+    except MemoryError:
+        print("the file does not fit")
+    dataset = open_npz(Path(sys.argv[1]))
+    order = np.random.default_rng(0).permutation(len(dataset.training))
+    for start in range(0, len(order), 512):
+        rows = order[start : start + 512]
+        x, t = dataset.training[rows]
+        assert (x[:, 0, 7, 5] == (rows % 251).astype(np.float32) / np.float32(255)).all()
+        assert (t == rows % 10).all()
+    print(len(order), "samples")
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="RLIMIT_DATA limits a process's own memory, and not its maps, on Linux"
+)
+def test_an_npz_file_larger_than_memory_is_read_in_shuffled_batches(tmp_path):
+    samples, side, limit = 100_000, 55, 200 * MB
+    path = tmp_path / "large.npz"
+    # One byte a sample, shown at all of its pixels: `savez` writes it piece by piece.
+    values = (np.arange(samples) % 251).astype(np.uint8)[:, None, None]
+    np.savez(path, x=np.broadcast_to(values, (samples, side, side)), t=np.arange(samples) % 10)
+    try:
+        assert path.stat().st_size > 1.5 * limit
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(READ_SHUFFLED), str(path), str(limit)],
+            capture_output=True,
+            text=True,
+            check=False,
+            # Each thread takes memory of its own.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        path.unlink()  # pytest would keep it
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["the file does not fit", f"{samples} samples"]
+
+
+def test_a_table_is_read_in_shuffled_batches_without_its_array_in_memory(tmp_path):
+    samples, features = 2000, 100
+    path = tmp_path / "large.csv"
+    with path.open("w") as file:
+        file.writelines(",".join([f"{row}.5"] * features) + f",{'ab'[row % 2]}\n" for row in range(samples))
+    gc.collect()
+    tracemalloc.start()
+    try:
+        training = open_csv(path).training
+        order = np.random.default_rng(0).permutation(samples)
+        for start in range(0, samples, 64):
+            rows = order[start : start + 64]
+            x, t = training[rows]
+            assert (x == rows[:, None] + 0.5).all()
+            assert (t == rows % 2).all()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # A batch takes 51 kB and the beginnings of lines 16 kB; all features would take 1.6 MB, and the file's text 1.2 MB.
+    assert path.stat().st_size > 1 * MB
+    assert peak < 0.4 * MB
