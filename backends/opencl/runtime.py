@@ -1,0 +1,277 @@
+"""The runtime on pyopencl: one context and one queue, in order, that keeps times."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gcnn.backend import Device
+from gcnn.backends.accelerated.cache import BinaryCache
+from gcnn.backends.accelerated.errors import DeviceError, LaunchRefused
+from gcnn.backends.accelerated.limits import Limits, check_allocation, check_launch
+from gcnn.backends.accelerated.runtime import Buffer, Event, Kernel, MemoryUse, Tally
+from gcnn.backends.opencl.build import build
+from gcnn.backends.opencl.faults import explain
+from gcnn.maps import Array
+
+
+class OpenCLRuntime:
+    """See `gcnn.backends.accelerated.runtime.Runtime`.
+
+    Args:
+        cl: the module pyopencl.
+        handle: pyopencl's device.
+        device: the same device as gcnn describes it.
+        limits: what it allows.
+        cache: where compiled kernels are kept; by default in the user's cache.
+    """
+
+    language = "opencl"
+
+    def __init__(self, cl: Any, handle: Any, device: Device, limits: Limits, cache: BinaryCache | None = None) -> None:
+        self.device, self.limits = device, limits
+        self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
+        self._process = os.getpid()
+        self._closed = False
+        self._tally = Tally()
+        self._programs: dict[str, OpenCLProgram] = {}
+        self._uploads: list[Any] = []
+        self._lock = threading.RLock()
+        try:
+            self.context = cl.Context([handle])
+            self.queue = cl.CommandQueue(self.context, handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
+        except cl.Error as error:
+            raise explain(error, device.name, "opening the device") from error
+
+    def check(self) -> None:
+        """Raises `DeviceError` after `close`, and in a child process, where drivers may hang."""
+        if self._process != os.getpid():
+            raise DeviceError(
+                f"{self.device.name} was opened by process {self._process}, from which this one was forked: a driver's context "
+                "does not survive that. Open the device again in the child, or start it by spawn."
+            )
+        if self._closed:
+            raise DeviceError(f"the runtime on {self.device.name} is closed.")
+
+    def alloc(self, nbytes: int, name: str = "buffer") -> Buffer:
+        self.check()
+        check_allocation(self.device.name, self.limits, name, nbytes, self._tally.allocated)
+        try:
+            # OpenCL has no empty buffers.
+            raw = self._cl.Buffer(self.context, self._cl.mem_flags.READ_WRITE, max(1, nbytes))
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "allocating", name, nbytes) from error
+        buffer = Buffer(self, raw, nbytes, name)
+        self._tally.add(buffer)
+        return buffer
+
+    def zeros(self, nbytes: int, name: str = "buffer") -> Buffer:
+        buffer = self.alloc(nbytes, name)
+        self.fill(buffer, np.uint8(0), nbytes)
+        return buffer
+
+    def upload(self, host: Array, target: Buffer, offset: int = 0, wait: bool = True) -> None:
+        self._check_range(target, offset, host.nbytes)
+        host = np.ascontiguousarray(host)
+        if host.nbytes == 0:
+            return
+        done = self._transfer(target.raw, host, dst_offset=offset, is_blocking=wait)
+        if not wait:
+            # pyopencl's event keeps the array, and waits where it is dropped early.
+            self._uploads.append(done)
+
+    def download(self, source: Buffer, host: Array, offset: int = 0) -> None:
+        self._check_range(source, offset, host.nbytes)
+        if not host.flags.c_contiguous or not host.flags.writeable:
+            raise DeviceError("a download needs a contiguous array that may be written to.")
+        if host.nbytes:
+            self._transfer(host, source.raw, src_offset=offset, is_blocking=True)
+        else:
+            self.synchronize()
+
+    def copy(self, source: Buffer, target: Buffer, nbytes: int, source_offset: int = 0, target_offset: int = 0) -> None:
+        self._check_range(source, source_offset, nbytes)
+        self._check_range(target, target_offset, nbytes)
+        if nbytes:
+            self._transfer(
+                target.raw, source.raw, byte_count=nbytes, src_offset=source_offset, dst_offset=target_offset
+            )
+
+    def _transfer(self, target: Any, source: Any, **options: Any) -> Any:
+        try:
+            return self._cl.enqueue_copy(self.queue, target, source, **options)
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "copying") from error
+
+    def fill(self, target: Buffer, value: np.generic, count: int, offset: int = 0) -> None:
+        self._check_range(target, offset, count * value.nbytes)
+        if count == 0:
+            return
+        try:
+            self._cl.enqueue_fill_buffer(self.queue, target.raw, value, offset, count * value.nbytes)
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "filling", target.name, target.nbytes) from error
+
+    def _check_range(self, buffer: Buffer, offset: int, nbytes: int) -> None:
+        self.check()
+        self.check_owner(buffer)
+        if offset < 0 or nbytes < 0 or offset + nbytes > buffer.nbytes:
+            raise DeviceError(
+                f"{buffer!r} on {self.device.name}: bytes {offset:,} to {offset + nbytes:,} are not inside it."
+            )
+
+    def check_owner(self, buffer: Buffer) -> None:
+        """Raises `DeviceError` for a buffer of another runtime, whose memory this one cannot see."""
+        if buffer.owner is not self:
+            raise DeviceError(f"{buffer!r} belongs to another runtime than this one on {self.device.name}.")
+
+    def compile(
+        self, source: str, name: str, defines: Mapping[str, object], options: Sequence[str] = ()
+    ) -> OpenCLProgram:
+        self.check()
+        text = "".join(f"#define {macro} {value}\n" for macro, value in sorted(defines.items())) + source
+        key = "\0".join([text, *options])
+        with self._lock:
+            if key not in self._programs:
+                built = build(self._cl, self.context, self._handle, self.device.name, self._cache, text, name, options)
+                self._programs[key] = OpenCLProgram(self, built, name)
+            return self._programs[key]
+
+    def bind(
+        self, kernel: Kernel, grid: tuple[int, ...], block: tuple[int, ...], arguments: Sequence[Buffer | np.generic]
+    ) -> OpenCLLaunch:
+        self.check()
+        if not isinstance(kernel, OpenCLKernel) or kernel.owner is not self:
+            raise LaunchRefused(f"kernel {kernel.name!r} was compiled by another runtime.")
+        check_launch(self.device.name, self.limits, kernel.name, grid, block, kernel.block_items, kernel.shared_bytes)
+        return OpenCLLaunch(self, kernel, grid, block, arguments)
+
+    def mark(self) -> OpenCLEvent:
+        self.check()
+        return OpenCLEvent(self._cl.enqueue_marker(self.queue))
+
+    def synchronize(self) -> None:
+        self.check()
+        # Taken first: what another thread uploads meanwhile is kept for the next time.
+        uploads, self._uploads = self._uploads, []
+        try:
+            self.queue.finish()
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "waiting") from error
+        del uploads
+
+    def memory(self) -> MemoryUse:
+        return self._tally.use()
+
+    def close(self) -> None:
+        if self._closed or self._process != os.getpid():
+            return
+        self.synchronize()
+        self._closed = True
+        self._programs.clear()
+        for buffer in list(self._tally.live):
+            buffer.raw.release()
+            buffer.raw = None
+            self._tally.live.discard(buffer)
+
+
+class OpenCLProgram:
+    """A built program of a runtime."""
+
+    def __init__(self, owner: OpenCLRuntime, raw: Any, name: str) -> None:
+        self._owner, self._raw, self._name = owner, raw, name
+
+    def kernel(self, name: str) -> OpenCLKernel:
+        names = self._raw.kernel_names.split(";")
+        if name not in names:
+            raise DeviceError(f"{self._name} has no kernel {name!r}; it has {', '.join(sorted(names))}.")
+        return OpenCLKernel(self._owner, self._raw, name)
+
+
+class OpenCLKernel:
+    """A kernel of a built program, and what it needs."""
+
+    def __init__(self, owner: OpenCLRuntime, program: Any, name: str) -> None:
+        self.owner, self.program, self.name = owner, program, name
+        cl, handle = owner._cl, owner._handle
+        raw = cl.Kernel(program, name)
+        info = cl.kernel_work_group_info
+        self.block_items = int(raw.get_work_group_info(info.WORK_GROUP_SIZE, handle))
+        self.shared_bytes = int(raw.get_work_group_info(info.LOCAL_MEM_SIZE, handle))
+        self.argument_count = int(raw.num_args)
+
+
+class OpenCLLaunch:
+    """A kernel object of its own, since in OpenCL arguments belong to it; enqueueing is then one call."""
+
+    __slots__ = ("_arguments", "_block", "_enqueue", "_grid", "_kernel", "_owner", "_queue", "_set_bytes", "name")
+
+    def __init__(
+        self,
+        owner: OpenCLRuntime,
+        kernel: OpenCLKernel,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        arguments: Sequence[Buffer | np.generic],
+    ) -> None:
+        if len(arguments) != kernel.argument_count:
+            raise LaunchRefused(
+                f"kernel {kernel.name!r} takes {kernel.argument_count} arguments, {len(arguments)} were given."
+            )
+        self._owner, self._queue, self.name = owner, owner.queue, kernel.name
+        self._kernel = owner._cl.Kernel(kernel.program, kernel.name)
+        self._enqueue = owner._cl.enqueue_nd_range_kernel
+        self._grid = tuple(groups * items for groups, items in zip(grid, block, strict=True))
+        self._block = tuple(block)
+        # `set_arg` finds out that a scalar is not a buffer by 30 µs of caught exceptions; pyopencl's own calls use this.
+        self._set_bytes = getattr(self._kernel, "_set_arg_buf", self._kernel.set_arg)
+        self._arguments: list[Buffer | np.generic] = list(arguments)
+        for index, value in enumerate(arguments):
+            self.set(index, value)
+
+    def set(self, index: int, value: Buffer | np.generic) -> None:
+        try:
+            if isinstance(value, Buffer):
+                self._owner.check_owner(value)
+                self._kernel.set_arg(index, value.raw)
+            elif isinstance(value, np.generic):
+                self._set_bytes(index, value.tobytes())
+            else:
+                raise LaunchRefused(
+                    f"kernel {self.name!r}, argument {index}: expected a buffer or a NumPy scalar such as np.float32(1), "
+                    f"whose size is known; got {value!r}."
+                )
+        except self._owner._cl.Error as error:
+            doing = f"kernel {self.name!r}, argument {index} = {value!r}"
+            raise explain(error, self._owner.device.name, doing) from error
+        # pyopencl does not keep what is bound, and PoCL aborts the process where it is gone.
+        self._arguments[index] = value
+
+    def __call__(self) -> None:
+        owner = self._owner
+        if owner._closed or owner._process != os.getpid():
+            owner.check()
+        try:
+            self._enqueue(self._queue, self._kernel, self._grid, self._block)
+        except owner._cl.Error as error:
+            raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
+
+
+class OpenCLEvent:
+    """A marker, whose end is when all before it was done."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    def wait(self) -> None:
+        self.raw.wait()
+
+    def seconds_since(self, earlier: Event) -> float:
+        if not isinstance(earlier, OpenCLEvent):
+            raise DeviceError("events of two kinds of runtimes have no common clock.")
+        self.raw.wait()
+        return float(self.raw.profile.end - earlier.raw.profile.end) * 1e-9

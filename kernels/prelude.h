@@ -1,0 +1,118 @@
+/* One dialect for OpenCL C and CUDA C: every kernel file includes this first.
+ *
+ * Functions   KERNEL before a kernel; DEVICE before a helper. Their names must not be OpenCL's, even where those are
+ *             overloaded functions (dot) or types (half): some compilers make macros of them.
+ * Memory      GLOBAL, CONSTANT and SHARED qualify pointers; SHARED also declares an array, in a kernel's outermost scope
+ *             only; RESTRICT; BARRIER() makes a group's shared memory visible to all of it.
+ * Indices     LOCAL_ID(axis) GROUP_ID(axis) LOCAL_SIZE(axis) GROUPS(axis) GLOBAL_ID(axis) GLOBAL_SIZE(axis), all int;
+ *             INDEX is 64 bits wide, for positions in vectors.
+ * Reals       REAL, of REAL_BITS 32 or 64; WIDE, in which sums are kept, of WIDE_BITS 32 or 64;
+ *             REALC(1.5) is a literal of type REAL.
+ * Lanes       REALV and WIDEV are vectors of V lanes: OpenCL's float16 where V is 16, the scalar itself where V is 1.
+ *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v); SUMV(v) adds the lanes pairwise.
+ * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
+ *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
+ *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
+ * Arithmetic  FMA(a, b, c) is the only contraction: compilers may not fuse a * b + c on their own, so that
+ *             devices agree as far as their functions do.
+ *
+ * Defines: REAL_BITS; WIDE_BITS (default REAL_BITS); V (default 1); LANES (default V).
+ */
+#ifndef WIDE_BITS
+#define WIDE_BITS REAL_BITS
+#endif
+#ifndef V
+#define V 1
+#endif
+#ifndef LANES
+#define LANES V
+#endif
+#if LANES != V && V != 1
+#error "a work-item computes all LANES of a block, or one"
+#endif
+
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+
+#ifdef __OPENCL_VERSION__
+#pragma OPENCL FP_CONTRACT OFF
+#if REAL_BITS == 64 || WIDE_BITS == 64
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#endif
+#define KERNEL __kernel
+#define DEVICE static
+#define GLOBAL __global
+#define CONSTANT __constant
+#define SHARED __local
+#define RESTRICT restrict
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+#define LOCAL_ID(axis) ((int)get_local_id(axis))
+#define GROUP_ID(axis) ((int)get_group_id(axis))
+#define LOCAL_SIZE(axis) ((int)get_local_size(axis))
+#define GROUPS(axis) ((int)get_num_groups(axis))
+typedef long INDEX;
+#else /* CUDA C, compiled without contraction: NVRTC's --fmad=false */
+#if V != 1
+#error "CUDA C has no vector arithmetic: V must be 1"
+#endif
+#define KERNEL extern "C" __global__
+#define DEVICE static __device__ __forceinline__
+#define GLOBAL
+#define CONSTANT __constant__
+#define SHARED __shared__
+#define RESTRICT __restrict__
+#define BARRIER() __syncthreads()
+#define AXIS_(v, axis) ((axis) == 0 ? (int)(v).x : (axis) == 1 ? (int)(v).y : (int)(v).z)
+#define LOCAL_ID(axis) AXIS_(threadIdx, axis)
+#define GROUP_ID(axis) AXIS_(blockIdx, axis)
+#define LOCAL_SIZE(axis) AXIS_(blockDim, axis)
+#define GROUPS(axis) AXIS_(gridDim, axis)
+typedef long long INDEX; /* long has 32 bits on Windows */
+#endif
+#define GLOBAL_ID(axis) (GROUP_ID(axis) * LOCAL_SIZE(axis) + LOCAL_ID(axis))
+#define GLOBAL_SIZE(axis) (GROUPS(axis) * LOCAL_SIZE(axis))
+
+#if REAL_BITS == 64
+#define REAL_ double
+#define REALC(x) (x)
+#elif REAL_BITS == 32
+#define REAL_ float
+#define REALC(x) PASTE(x, f)
+#else
+#error "REAL_BITS must be 32 or 64"
+#endif
+#if WIDE_BITS == 64
+#define WIDE_ double
+#else
+#define WIDE_ float
+#endif
+typedef REAL_ REAL;
+typedef WIDE_ WIDE;
+
+#define FMA(a, b, c) fma(a, b, c)
+
+#if V == 1
+typedef REAL REALV;
+typedef WIDE WIDEV;
+#define LOADV(p, i) ((p)[i])
+#define STOREV(v, p, i) ((p)[i] = (v))
+#define TO_WIDEV(v) ((WIDE)(v))
+#define SUMV(v) (v)
+#else
+typedef PASTE(REAL_, V) REALV;
+typedef PASTE(WIDE_, V) WIDEV;
+#define LOADV(p, i) PASTE(vload, V)(0, (p) + (i))
+#define STOREV(v, p, i) PASTE(vstore, V)(v, 0, (p) + (i))
+#define TO_WIDEV(v) PASTE(PASTE(convert_, WIDE_), V)(v)
+DEVICE WIDE SUM2_(PASTE(WIDE_, 2) v) { return v.lo + v.hi; }
+DEVICE WIDE SUM4_(PASTE(WIDE_, 4) v) { return SUM2_(v.lo + v.hi); }
+DEVICE WIDE SUM8_(PASTE(WIDE_, 8) v) { return SUM4_(v.lo + v.hi); }
+DEVICE WIDE SUM16_(PASTE(WIDE_, 16) v) { return SUM8_(v.lo + v.hi); }
+#define SUMV(v) PASTE(PASTE(SUM, V), _)(v)
+#endif
+
+#if V == LANES
+#define AT(i) ((i) * LANES)
+#else
+#define AT(i) ((i) * LANES + LOCAL_ID(0))
+#endif

@@ -1,0 +1,97 @@
+"""The runtimes that the contract is tested on. Where a device is absent its tests say so; they never pass without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gcnn import kernels
+from gcnn.backend import Device
+from gcnn.backends.accelerated.runtime import Buffer, Runtime
+from gcnn.backends.opencl import discovery
+
+PLATFORMS = {"intel": "Intel(R) OpenCL", "pocl": "Portable Computing Language"}
+
+
+@pytest.fixture(scope="session", params=sorted(PLATFORMS))
+def device(request) -> Device:
+    found = discovery.devices()
+    for entry in found:
+        if isinstance(entry, Device) and entry.details["platform"] == PLATFORMS[request.param]:
+            return entry
+    reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in found if not isinstance(entry, Device))
+    pytest.skip(f"not run: no usable device of {PLATFORMS[request.param]}. {reasons}")
+
+
+@pytest.fixture
+def open_runtime(device) -> Iterator[Callable[[], Runtime]]:
+    """Opens runtimes on the device; they are closed afterwards. Other backends give the contract theirs here."""
+    opened = []
+
+    def opener() -> Runtime:
+        opened.append(discovery.open_runtime(device))
+        return opened[-1]
+
+    yield opener
+    for runtime in opened:
+        runtime.close()
+
+
+@pytest.fixture
+def runtime(open_runtime) -> Runtime:
+    return open_runtime()
+
+
+@pytest.fixture
+def compile_text() -> Callable[..., object]:
+    """Compiles a kernel written in a test, in the dialect of the prelude."""
+
+    def compiled(runtime: Runtime, text: str, **defines: object):
+        source = kernels.source("prelude.h") + '#line 1 "test.cl"\n' + textwrap.dedent(text)
+        return runtime.compile(source, "test.cl", {"REAL_BITS": 32} | defines)
+
+    return compiled
+
+
+@pytest.fixture
+def upload() -> Callable[[Runtime, np.ndarray], Buffer]:
+    def uploaded(runtime: Runtime, host: np.ndarray) -> Buffer:
+        buffer = runtime.alloc(host.nbytes, "test")
+        runtime.upload(host, buffer)
+        return buffer
+
+    return uploaded
+
+
+@pytest.fixture
+def download() -> Callable[..., np.ndarray]:
+    def downloaded(runtime: Runtime, buffer: Buffer, dtype: str = "float32") -> np.ndarray:
+        host = np.empty(buffer.nbytes // np.dtype(dtype).itemsize, dtype)
+        runtime.download(buffer, host)
+        return host
+
+    return downloaded
+
+
+@pytest.fixture
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a script in a fresh process, which ends after a minute whatever it does."""
+
+    def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        import os
+
+        root = Path(__file__).parents[2]
+        # Warnings are errors here too; the user's settings stay, but not what this process set for itself.
+        own = {"OCL_ICD_VENDORS", "POCL_AFFINITY", "GCNN_AFFINITY_SET_BY"}
+        kept = {name: value for name, value in os.environ.items() if name not in own}
+        kept |= {"PYTHONPATH": str(root)} | environment
+        command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script), *arguments]
+        return subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
