@@ -18,7 +18,9 @@ def one_hot(labels: Array, classes: int) -> Array:
         raise DataError(
             f"label {int(labels[position])} of sample {position} is not one of the {classes} classes 0..{classes - 1}."
         )
-    return np.eye(classes)[labels]
+    rows = np.zeros((len(labels), classes))
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
 
 
 def check_samples(value: Any, maps: Maps, name: str, dtype: str) -> Array:
