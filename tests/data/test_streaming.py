@@ -12,6 +12,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from gcnn.arrays import one_hot
 from gcnn.data.csv import open_csv
 
 MB = 10**6
@@ -86,3 +87,14 @@ def test_a_table_is_read_in_shuffled_batches_without_its_array_in_memory(tmp_pat
     # A batch takes 51 kB and the beginnings of lines 16 kB; all features would take 1.6 MB, and the file's text 1.2 MB.
     assert path.stat().st_size > 1 * MB
     assert peak < 0.4 * MB
+
+
+def test_labels_of_many_classes_take_memory_for_their_own_rows_only():
+    tracemalloc.start()
+    try:
+        rows = one_hot(np.array([5, 19_999]), 20_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert np.argwhere(rows).tolist() == [[0, 5], [1, 19_999]]
+    assert peak < 1 * MB
