@@ -79,6 +79,9 @@ def full(
     n = theta.size
     products = slots["products"].reshape(n, n)
     products += np.outer(gradient, gradient)
+    if not np.isfinite(products).all():  # no root: θ is not a number, as the other methods make it
+        theta += np.nan
+        return
     eigenvalues, vectors = np.linalg.eigh(products)
     least = n * np.finfo(products.dtype).eps / 2 * eigenvalues.max(initial=0.0)
     roots = np.sqrt(np.maximum(eigenvalues, least))

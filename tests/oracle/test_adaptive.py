@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import gcnn
+from gcnn.layers import Dense
 from gcnn.optimizers import AdaGrad, Adam, RMSProp
 from gcnn.optimizers.base import MATRIX_LIMIT
 
@@ -132,7 +134,13 @@ def test_zero_gradients_leave_the_adaptive_methods_where_they_are(dtype):
         np.testing.assert_array_equal(rule.step(start, np.zeros(2, dtype)), start)
 
 
-def test_a_full_matrix_is_kept_up_to_the_limit_and_its_plan_has_a_slot_of_that_size(bind):
-    rule = AdaGrad(form="full").rule()
-    assert rule.slot_sizes(5) == {"products": 25}
+@pytest.mark.parametrize("make", [AdaGrad, lambda: AdaGrad(form="mean"), lambda: AdaGrad(form="full"), RMSProp, Adam])
+def test_a_gradient_that_is_not_a_number_shows_in_the_parameters(make):
+    assert np.isnan(make().step(np.ones(3), np.array([1.0, np.nan, 2.0]))[1])
+
+
+def test_a_full_matrix_is_accepted_up_to_the_limit_and_has_a_slot_in_the_plan(bind):
     AdaGrad(form="full").check_length(MATRIX_LIMIT)
+    model = bind([Dense(1)], 4)
+    gcnn.training_step(model, AdaGrad(form="full"))
+    assert {name: slot.shape for name, slot in model.plan.slots.items()} == {"products": (25,)}
