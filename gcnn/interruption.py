@@ -28,7 +28,9 @@ class Interrupted(KeyboardInterrupt):
 class Interruption:
     """While entered, the first Ctrl-C (or SIGTERM) is noted in `signal`; a second one acts at once, as usual.
 
-    Signals reach the main thread only: entered in another, it changes nothing.
+    One that was noted and that nothing was raised for acts on leaving. A signal that the process ignores, as in the
+    background of a shell or under nohup, stays ignored. Signals reach the main thread only: entered in another, it
+    changes nothing.
 
     Args:
         noted: called when the first one is noted, to say so.
@@ -41,18 +43,26 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+            for number in SIGNALS:
+                # None: set by a library and not by Python, which could not set it again.
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._give_back()
+        if self.signal is not None and error is None:
+            signal.raise_signal(self.signal)
+
+    def _give_back(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # whatever was there
         self._before = {}
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.__exit__(None, None, None)
+        self._give_back()
         self.signal = number
         if self._noted is not None:
             self._noted()

@@ -320,11 +320,57 @@ def test_ctrl_c_ends_the_training_after_the_step_with_everything_saved(tmp_path,
 
 
 def test_a_second_ctrl_c_acts_at_once():
-    with gcnn.interruption.Interruption() as interruption:
-        signal.raise_signal(signal.SIGINT)
-        assert interruption.signal == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
+    interruption = gcnn.interruption.Interruption()
+
+    def press_twice():
+        with interruption:
             signal.raise_signal(signal.SIGINT)
+            assert interruption.signal == signal.SIGINT
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the second one was noted too")
+
+    with pytest.raises(KeyboardInterrupt):
+        press_twice()
+
+
+def test_a_signal_that_was_noted_too_late_for_another_step_is_not_lost():
+    interruption = gcnn.interruption.Interruption()
+
+    def press():
+        with interruption:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        press()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_goes_wrong_after_a_signal_is_told_and_not_the_signal():
+    def fail():
+        with gcnn.interruption.Interruption():
+            signal.raise_signal(signal.SIGINT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
+@pytest.mark.parametrize("number", gcnn.interruption.SIGNALS)
+def test_a_signal_that_the_process_ignores_stays_ignored(number, tmp_path):
+    before = signal.signal(number, signal.SIG_IGN)  # as nohup does, and shells with what runs in the background
+    try:
+
+        def press(batches, epoch):
+            for rows in batches:
+                signal.raise_signal(number)
+                yield rows
+
+        _, history = fit(progress=press, checkpoint=tmp_path / "checkpoint.safetensors")
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+    assert history.epochs == EPOCHS
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "1"])
