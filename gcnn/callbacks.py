@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -45,7 +46,7 @@ class EarlyStopping:
     Args:
         patience: epochs without improvement that are waited for.
         monitor: "validation_loss", "accuracy" (of the validation data) or "loss".
-        least: how much better counts as better.
+        least: more than this must be gained to count as better.
         keep_best: whether the model ends with the parameters of the best epoch, and not with the last.
 
     Raises:
@@ -69,20 +70,23 @@ class EarlyStopping:
         self._theta = np.zeros(0)
 
     def __call__(self, epoch: int, model: Model, history: History) -> bool:
-        """Compare the epoch with the best so far."""
+        """Compare the epoch with the best so far; the first epoch of a training begins anew."""
+        if epoch == 1:
+            self.best, self.best_epoch, self._theta = None, 0, np.zeros(0)
         values = getattr(history, self.monitor)
         if len(values) < epoch:
             raise DataError(f"EarlyStopping looks at {self.monitor}, but there is none: give train validation data.")
-        gain = 0.0 if self.best is None else (values[-1] - self.best) * (1 if self.monitor == "accuracy" else -1)
-        if self.best is None or gain > self.least:
-            self.best, self.best_epoch = values[-1], epoch
+        value, sign = float(values[-1]), 1 if self.monitor == "accuracy" else -1
+        # A loss that is nan is none to be better than, nor better than any.
+        if not isnan(value) and (self.best is None or (value - self.best) * sign > self.least):
+            self.best, self.best_epoch = value, epoch
             if self.keep_best:
                 self._theta = model.theta
         return epoch - self.best_epoch >= self.patience
 
     def finish(self, model: Model, history: History) -> None:
         """Give the model the parameters of the best epoch."""
-        if self.keep_best and self._theta.size == model.network.parameter_count:
+        if self.keep_best and self.best is not None:
             model.theta = self._theta
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -91,12 +95,12 @@ class EarlyStopping:
 
     def restore(self, tensors: dict[str, Array], document: dict[str, Any]) -> None:
         """Go on from a state."""
-        if "theta" not in tensors:
-            raise FormatError("EarlyStopping: the best parameters are missing.")
-        best = field(document, "best", float, int, type(None))
-        self.best = None if best is None else float(best)
-        self.best_epoch = field(document, "best_epoch", int)
-        self._theta = tensors["theta"]
+        best, epoch = field(document, "best", float, type(None)), field(document, "best_epoch", int)
+        theta = tensors.get("theta")
+        kept = self.keep_best and best is not None
+        if theta is None or (theta.size > 0) != kept or not np.isfinite(theta).all():
+            raise FormatError("EarlyStopping: the best parameters are missing or damaged.")
+        self.best, self.best_epoch, self._theta = best, epoch, theta
 
     def __repr__(self) -> str:
-        return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r}, least={self.least:g}, keep_best={self.keep_best})"
+        return f"EarlyStopping(patience={self.patience}, monitor={self.monitor!r}, least={self.least}, keep_best={self.keep_best})"
