@@ -43,7 +43,8 @@ def evaluate(model: Model, data: Batch | Samples, top: Sequence[int] = ()) -> Ev
         top: values of k for top-k accuracy; of equal outputs the one with the lower index is ranked first.
 
     Raises:
-        DataError: samples that do not fit the network, or k outside 1 to its number of outputs.
+        DataError: samples that do not fit the network, k outside 1 to its number of outputs, or asked for where targets
+            are no classes.
     """
     samples, outputs = as_samples(model, data), model.network.outputs.points
     for k in top:
@@ -52,15 +53,17 @@ def evaluate(model: Model, data: Batch | Samples, top: Sequence[int] = ()) -> Ev
     classes = max(outputs, 2)
     loss, hits, counts = 0.0, dict.fromkeys(top, 0), np.zeros((classes, classes), np.intp)
     classified = classifies(model, samples[:1][1])
+    if top and not classified:
+        raise DataError("top-k accuracy needs classes as targets: integer labels, or a loss of classes.")
     for x, t in samples.chunks():
         share = 1.0 if model.network.loss.reduction == "sum" else len(x) / len(samples)
         loss += float(share * model.loss(x, t))
         if classified:
             labels, scores = class_labels(model, t), model.forward(x).reshape(len(x), -1)
             np.add.at(counts, (labels, predicted(scores)), 1)
-            for k in top:
-                ranked = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-                hits[k] += int((ranked == labels[:, None]).any(axis=1).sum())
+            if top:
+                right = ranked(scores) == labels[:, None]
+                hits = {k: count + int(right[:, :k].sum()) for k, count in hits.items()}
     n = len(samples)
     if not classified:
         return Evaluation(n, loss, None, {}, None)
@@ -90,18 +93,33 @@ def predicted(scores: Array) -> Array:
     return (scores[:, 0] >= 0.5).astype(np.intp) if scores.shape[1] == 1 else scores.argmax(axis=1)
 
 
+def ranked(scores: Array) -> Array:
+    """(samples, classes) the classes of each row, the predicted one first; of equal outputs the lower index comes first."""
+    if scores.shape[1] == 1:
+        first = predicted(scores)
+        return np.stack([first, 1 - first], axis=1)
+    return np.argsort(-scores, axis=1, kind="stable")
+
+
 def as_samples(model: Model, data: Any, name: str = "data") -> Samples:
     """Data in either form as samples that fit the network.
 
     Raises:
-        DataError: neither form, or of another shape than the network reads.
+        DataError: neither form, none at all, or of another shape than the network reads; a model for derivatives only.
     """
+    if np.dtype(model.dtype).kind == "c":
+        raise DataError(
+            f"a model in {model.dtype} is for derivatives only. Bind the network in float32 or float64 to train or evaluate."
+        )
     if isinstance(data, Samples):
         if data.shape != model.network.inputs.shape:
             raise DataError(
                 f"{name} has samples of shape {data.shape}, but the network reads {model.network.inputs.shape}. "
                 "Samples.mapped(lambda x: x.reshape(...)) changes the shape."
             )
+        if len(data) == 0:
+            raise DataError(f"{name} is empty: it has 0 samples. Give at least one.")
+        model.check_pair(*data[:1])  # targets of the wrong kind are told now, and not after an epoch
         return data
     if not isinstance(data, list | tuple) or len(data) != 2:
         raise DataError(f"{name} must be a pair (inputs, targets) or gcnn.data.Samples, got {type(data).__name__}.")
