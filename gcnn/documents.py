@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gcnn.errors import FormatError
+from gcnn.errors import DataError, FormatError
 
 
 def json_object(text: str) -> dict[str, Any]:
@@ -23,6 +23,20 @@ def json_object(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise FormatError(f"expected a JSON object, got {type(document).__name__}.")
     return document
+
+
+def json_text(value: Any, name: str) -> str:
+    """A value as JSON, which `json_object` reads; NaN and infinities are written as Python does.
+
+    Raises:
+        DataError: it is not made of objects, lists, strings, numbers, true, false and null.
+    """
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{name} cannot be saved: {error}. It may hold dicts, lists, strings and Python's own numbers."
+        ) from error
 
 
 def field(document: dict[str, Any], name: str, *kinds: type) -> Any:

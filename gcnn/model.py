@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from gcnn.arrays import check_finite, check_numbers, check_samples, dtype_name, one_hot
 from gcnn.backend import Plan, Program, UpdateRule, select
-from gcnn.documents import json_object
+from gcnn.documents import json_object, json_text
 from gcnn.errors import DataError, FormatError
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array
@@ -113,10 +112,11 @@ class Model:
         """Write parameters and network to one safetensors file, whole or not at all.
 
         Raises:
-            DataError: a complex model, which is for derivatives only. OSError: the folder is missing or not writable.
+            DataError: a complex model, which is for derivatives only, or notes that JSON has not.
+            OSError: the folder is missing or not writable, or the disk is full; what was there stays.
         """
         self.check_saved()
-        metadata = {"network": self.network.to_json(), "notes": json.dumps(self.notes)}
+        metadata = {"network": self.network.to_json(), "notes": json_text(self.notes, "model.notes")}
         write_tensors(Path(path), MODEL, {"theta": self.theta}, metadata)
 
     def check_saved(self) -> None:

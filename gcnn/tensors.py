@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gcnn.errors import FormatError
+from gcnn.errors import DataError, FormatError
 from gcnn.files import write_atomically
 from gcnn.maps import Array
 
@@ -23,8 +23,14 @@ def write_tensors(path: Path, kind: str, tensors: Mapping[str, Array], metadata:
     """Write a file whole or not at all.
 
     Raises:
-        OSError: the folder is missing or not writable, or the disk is full; what was there stays.
+        DataError: an array of another dtype, which could not be read again. OSError: the folder is missing or not
+            writable, or the disk is full; what was there stays.
     """
+    for name, array in tensors.items():
+        if str(array.dtype) not in DTYPES.values():
+            raise DataError(
+                f"{name} is in {array.dtype}; files hold {' or '.join(DTYPES.values())}. Convert it, or keep it as a list."
+            )
     write_atomically(path, save(dict(tensors), {"format": kind, "version": str(VERSIONS[kind])} | metadata))
 
 
