@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gcnn.documents import json_object
+from gcnn.documents import json_object, json_text
 from gcnn.errors import CheckpointError, DataError, FormatError
 from gcnn.maps import Array
 from gcnn.tensors import CHECKPOINT, read_tensors, write_tensors
@@ -24,7 +23,7 @@ class Checkpoint:
         resume: whether to go on from the file where it is there. Without, a file that is there is an error.
 
     Raises:
-        DataError: `seconds` is no time.
+        DataError: `path` names no file, or `seconds` is no time.
     """
 
     path: str | Path
@@ -32,6 +31,10 @@ class Checkpoint:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, str | Path) or not str(self.path):
+            raise DataError(f"Checkpoint: path must name a file, got {self.path!r}.")
+        if not isinstance(self.resume, bool):
+            raise DataError(f"Checkpoint: resume must be True or False, got {self.resume!r}.")
         if not isinstance(self.seconds, int | float) or not self.seconds >= 0:
             raise DataError(f"Checkpoint: seconds must be a number of at least 0, got {self.seconds!r}.")
 
@@ -39,10 +42,14 @@ class Checkpoint:
         """The snapshot to go on from; None where there is no file.
 
         Raises:
-            CheckpointError: there is a file, and nothing said to go on from it. FormatError: it is no checkpoint.
+            CheckpointError: there is a file, and nothing said to go on from it, or a folder. FormatError: it is no checkpoint.
         """
         if not Path(self.path).exists():
             return None
+        if Path(self.path).is_dir():
+            raise CheckpointError(
+                f"{self.path} is a folder; give the name of a file in it, such as checkpoint.safetensors."
+            )
         if not self.resume:
             raise CheckpointError(
                 f"{self.path} is there already. To go on from it: Checkpoint(..., resume=True). "
@@ -71,12 +78,13 @@ def write_checkpoint(path: Path, snapshot: Snapshot) -> None:
     """Replace a checkpoint by a newer one, or leave the old one as it is.
 
     Raises:
-        OSError: the folder is missing or not writable, or the disk is full.
+        DataError: notes, history or what callbacks keep is not as JSON has it. OSError: the folder is missing or not
+            writable, or the disk is full.
     """
     metadata = {
         "network": snapshot.network,
-        "notes": json.dumps(snapshot.notes),
-        "training": json.dumps(snapshot.document),
+        "notes": json_text(snapshot.notes, "model.notes"),
+        "training": json_text(snapshot.document, "the history, or what a callback keeps,"),
     }
     write_tensors(path, CHECKPOINT, snapshot.tensors, metadata)
 

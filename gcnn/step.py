@@ -34,8 +34,7 @@ class TrainingStep:
             raise DataError(
                 f"a step takes at most batch={self.model.batch} samples, got {len(x)}. Bind with a larger batch."
             )
-        if self._plan is not self.model.plan:
-            raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
+        self._check_current()
         self._plan.hyperparameters.update(self.optimizer.values(self._plan.count))
         return self._plan.step(x, t)
 
@@ -46,6 +45,7 @@ class TrainingStep:
 
     def state(self) -> dict[str, Array]:
         """Everything that the next step starts from but the count: θ, and the update rule's slots as "slot.NAME"."""
+        self._check_current()
         download = self._plan.vectors.download
         slots = {f"slot.{name}": download(slot) for name, slot in self._plan.slots.items()}
         return {"theta": download(self._plan.theta)} | slots
@@ -56,6 +56,7 @@ class TrainingStep:
         Raises:
             CheckpointError: arrays of other names, lengths or dtypes, or not finite.
         """
+        self._check_current()
         vectors = {"theta": self._plan.theta} | {f"slot.{name}": slot for name, slot in self._plan.slots.items()}
         if state.keys() != vectors.keys():
             raise CheckpointError(f"expected the arrays {sorted(vectors)}, got {sorted(state)}.")
@@ -70,6 +71,10 @@ class TrainingStep:
         for name, value in state.items():
             self._plan.vectors.copy(self._plan.vectors.upload(value), vectors[name])
         self._plan.count = count
+
+    def _check_current(self) -> None:
+        if self._plan is not self.model.plan:
+            raise NetworkError("another training step was made on this model since; use that one, or make a new one.")
 
 
 def training_step(model: Model, optimizer: Optimizer) -> TrainingStep:

@@ -22,7 +22,7 @@ from gcnn.metrics import as_samples, evaluate
 from gcnn.model import Model
 from gcnn.network import checked_seed, is_integer
 from gcnn.optimizers import Adam, Optimizer
-from gcnn.snapshots import restore, snapshot
+from gcnn.snapshots import made_for, restore, snapshot
 from gcnn.step import training_step
 
 Augmentation = Callable[[Array, np.random.Generator], Array]
@@ -72,13 +72,16 @@ class Training:
     """A training between two steps; the arguments are those of `train`.
 
     Attributes:
+        samples, size: what is learned from, and how many there are.
         history: the epochs that are complete.
         batches: steps done in the epoch that is not.
         loss: of those steps, their shares of the epoch's loss.
+        seconds: that those steps took.
         stopped: whether a callback has ended the training.
         generator, epoch_start: the random generator, and its state when the epoch began.
         step: the training step.
-        optimizer_then: the optimizer's description at the start; callbacks may have changed its settings since.
+        made_for: what a checkpoint of this training is for, as it was at the start; callbacks may have changed settings
+            of the optimizer since.
         noted: called when a Ctrl-C was noted, to say that the step is being finished.
     """
 
@@ -103,20 +106,24 @@ class Training:
             raise DataError(f"epochs must be an integer of at least 1, got {epochs!r}.")
         self.model, self.epochs, self.callbacks = model, int(epochs), tuple(callbacks)
         self.samples = as_samples(model, data)
+        self.size = len(self.samples)
         self.validation = None if validation is None else as_samples(model, validation, "validation")
         self.history, self.batches, self.stopped = History(), 0, False
         self.noted: Callable[[], None] | None = None
         self._progress, self.augment = progress, augment
-        self.generator = np.random.default_rng(model.network.seed if seed is None else checked_seed(seed))
+        self.seed = model.network.seed if seed is None else checked_seed(seed)
+        self.generator = np.random.default_rng(self.seed)
         self.epoch_start = self.generator.bit_generator.state
-        self.loss = 0.0
-        self._checkpoint = Checkpoint(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint
+        self.loss, self.seconds = 0.0, 0.0
+        self._checkpoint = _as_checkpoint(checkpoint)
         if self._checkpoint is not None:
             model.check_saved()
+            # Callbacks may change the working directory.
+            self._path = Path(self._checkpoint.path).absolute()
         found = None if self._checkpoint is None else self._checkpoint.found()
         optimizer = Adam() if optimizer is None else optimizer
         self.step = training_step(model, optimizer)
-        self.optimizer_then = optimizer.describe()
+        self.made_for = {} if self._checkpoint is None else made_for(self)
         self._saved_at = time.monotonic()
         if found is not None:
             assert self._checkpoint is not None
@@ -139,10 +146,11 @@ class Training:
         return self.history
 
     def _epoch(self, epoch: int, interruption: Interruption) -> None:
-        started = time.perf_counter()
+        started = time.perf_counter() - self.seconds
         batches = self._order()
         for rows in batches if self._progress is None else self._progress(batches, epoch):
             self._batch(rows, epoch)
+            self.seconds = time.perf_counter() - started
             if interruption.signal is None and self._is_due():
                 self._save()
             if interruption.signal is not None:
@@ -150,12 +158,14 @@ class Training:
         self._check_theta(epoch)
         self.history.loss.append(self.loss)
         if self.validation is not None:
-            found = evaluate(self.model, self.validation)
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = evaluate(self.model, self.validation)
             self.history.validation_loss.append(found.loss)
             if found.accuracy is not None:
                 self.history.accuracy.append(found.accuracy)
         self.history.seconds.append(time.perf_counter() - started)
-        self.batches, self.loss, self.epoch_start = 0, 0.0, self.generator.bit_generator.state
+        self.batches, self.loss, self.seconds = 0, 0.0, 0.0
+        self.epoch_start = self.generator.bit_generator.state
         stops = [callback(epoch, self.model, self.history) for callback in self.callbacks]
         self.stopped = any(stops)
         self._save()
@@ -164,16 +174,20 @@ class Training:
 
     def _order(self) -> list[Array]:
         """The batches of the epoch that are still to do: of a seeded permutation, which is drawn again after a pause."""
+        if len(self.samples) != self.size:
+            raise DataError(f"the training began with {self.size} samples, but now there are {len(self.samples)}.")
         now = self.generator.bit_generator.state
         self.generator.bit_generator.state = self.epoch_start
-        order = self.generator.permutation(len(self.samples))
+        order = self.generator.permutation(self.size)
         if self.batches:
             self.generator.bit_generator.state = now
         size = self.model.batch
         return [order[start : start + size] for start in range(self.batches * size, len(order), size)]
 
     def _batch(self, rows: Array, epoch: int) -> None:
-        x, t = self.samples[rows]
+        x, t = self.samples.read(rows)
+        if len(x) != len(rows):
+            raise DataError(f"{self.samples!r} was asked for {len(rows)} samples and gave {len(x)}.")
         if self.augment is not None:
             x = self.augment(x, self.generator)
         # What overflows is told below, in words.
@@ -181,9 +195,7 @@ class Training:
             loss = self.step(x, t)
         if not np.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch}. {self._remedy()}")
-        self.loss += float(loss) * (
-            1.0 if self.model.network.loss.reduction == "sum" else len(rows) / len(self.samples)
-        )
+        self.loss += float(loss) * (1.0 if self.model.network.loss.reduction == "sum" else len(rows) / self.size)
         self.batches += 1
 
     def _check_theta(self, epoch: int) -> None:
@@ -203,7 +215,7 @@ class Training:
             return
         self._check_theta(self.history.epochs + 1)  # what is broken must not replace what is whole
         try:
-            write_checkpoint(Path(self._checkpoint.path), snapshot(self))
+            write_checkpoint(self._path, snapshot(self))
         except OSError as error:
             # At the first time and at the last one nobody would otherwise hear of it in time.
             if must or not self.batches + self.history.epochs or self.stopped or self.history.epochs == self.epochs:
@@ -215,3 +227,9 @@ class Training:
         assert self._checkpoint is not None
         self._save(must=True)
         raise Interrupted(Path(self._checkpoint.path), signal)
+
+
+def _as_checkpoint(checkpoint: Checkpoint | str | Path | None) -> Checkpoint | None:
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint | str | Path):
+        raise DataError(f"checkpoint must be a path or a gcnn.Checkpoint, got {checkpoint!r}.")
+    return Checkpoint(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint
