@@ -6,8 +6,9 @@ from gcnn.costs import Memory, costs
 from gcnn.maps import Maps
 from gcnn.network import Network
 
-WIDEST = 58
-"""Characters of a layer's description; the rest of a longer one is left out, so that lines fit a terminal."""
+WIDTH, LEAST = 120, 24
+"""Characters of a line, and those of a layer's description that are shown even where the line gets longer."""
+GAP = "  "
 
 
 def summary(network: Network, batch: int, dtype: str) -> str:
@@ -17,10 +18,12 @@ def summary(network: Network, batch: int, dtype: str) -> str:
     rows.append(("", "input", shape_text(network.inputs), "", "", "", ""))
     for number, layer in enumerate(counted.layers):
         numbers = (f"{layer.parameters:,}", f"{layer.connections:,}", _short(layer.forward), _short(layer.training))
-        rows.append((str(number), _cut(layer.layer), shape_text(layer.outputs), *numbers))
+        rows.append((str(number), layer.layer, shape_text(layer.outputs), *numbers))
     sums = (f"{counted.parameters:,}", f"{counted.connections:,}", _short(counted.forward), _short(counted.training))
     rows.append(("", f"loss {network.loss.name}, {network.loss.reduction}", "", *sums))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    others = sum(widths) - widths[1] + len(GAP) * (len(widths) - 1)
+    widths[1] = min(widths[1], max(LEAST, WIDTH - others))
     lines = [_line(row, widths) for row in rows]
     rule = "-" * max(map(len, lines))
     memory = _memory(counted.memory(batch, dtype), batch, dtype)
@@ -33,9 +36,10 @@ def shape_text(maps: Maps) -> str:
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    """Texts from the left, numbers from the right."""
-    cells = [cell.ljust(w) if c < 3 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))]
-    return "  ".join(cells).rstrip()
+    """Texts from the left, numbers from the right; what is longer than its column is cut."""
+    cut = [cell if len(cell) <= w else f"{cell[: w - 3]}..." for cell, w in zip(row, widths, strict=True)]
+    cells = [cell.ljust(w) if c < 3 else cell.rjust(w) for c, (cell, w) in enumerate(zip(cut, widths, strict=True))]
+    return GAP.join(cells).rstrip()
 
 
 def _memory(memory: Memory, batch: int, dtype: str) -> str:
@@ -45,10 +49,6 @@ def _memory(memory: Memory, batch: int, dtype: str) -> str:
         f"memory to train with Adam on batches of {batch} in {dtype}: {_bytes(memory.total)}\n  "
         + ", ".join(f"{name} {size}" for name, size in parts.items())
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 
 def _short(count: int) -> str:
