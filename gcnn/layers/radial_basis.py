@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -88,22 +88,24 @@ class RadialBasis(Layer):
         return Maps((self.units,))
 
     def parameters(self, inputs: Maps) -> tuple[Parameter, ...]:
-        return (Parameter("centres", self.units * inputs.points), Parameter("beta", self.units, decays=False))
+        return (
+            Parameter("centres", self.units * inputs.points, decays=False),
+            Parameter("beta", self.units, decays=False),
+        )
 
     def initialize(self, inputs: Maps, rng: np.random.Generator) -> Array:
         centres = rng.standard_normal(self.units * inputs.points)
         return np.concatenate([centres, self._stored(np.full(self.units, inputs.points ** (-self.power / 2)))])
 
     def initialize_from(self, y: Array, rng: np.random.Generator) -> Array:
-        """Centres at random samples of the layer's own input `y`, widths from their spread (decision "centres")."""
+        """Centres at random samples of the layer's own input `y`, each as wide as the nearest other is far (decision "centres")."""
         values = y.reshape(len(y), -1).astype(np.float64)
         if len(values) < self.units:
             raise LayerError(f"{self}: {self.units} centres need as many samples, got {len(values)}.")
         centres = values[rng.choice(len(values), self.units, replace=False)]
-        largest = max(np.linalg.norm(centres - centre, axis=1).max() for centre in centres)
-        width = largest / sqrt(2 * self.units) if largest > 0 else 1.0
+        width = _nearest_distances(centres)
         beta = 1 / (2 * width**2) if self.power == 2 else 1 / width
-        return np.concatenate([centres.ravel(), self._stored(np.full(self.units, beta))])
+        return np.concatenate([centres.ravel(), self._stored(beta)])
 
     def _stored(self, beta: Array) -> Array:
         return np.log(beta) if self.beta == "log" else beta
@@ -118,3 +120,13 @@ class RadialBasis(Layer):
 
     def needs(self, inputs: Maps) -> frozenset[str]:
         return super().needs(inputs) | ({"radial_functions"} if self.rho else set())
+
+
+def _nearest_distances(centres: Array) -> Array:
+    """(units,) the distance of each centre to the nearest one that is elsewhere; the largest of these, or 1, where there is none."""
+    nearest = np.full(len(centres), np.inf)
+    for i, centre in enumerate(centres):
+        distances = np.linalg.norm(centres - centre, axis=1)
+        nearest[i] = distances[distances > 0].min(initial=np.inf)
+    found = nearest[np.isfinite(nearest)]
+    return np.where(np.isfinite(nearest), nearest, found.max() if len(found) else 1.0)

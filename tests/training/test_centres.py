@@ -1,9 +1,8 @@
-"""`Model.initialize_from`: radial centres on samples of the layer's own input, widths from their spread."""
+"""`Model.initialize_from`: radial centres on samples of the layer's own input, widths from their distances."""
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import dist, log, sqrt
+from math import dist, log
 
 import numpy as np
 import pytest
@@ -49,14 +48,26 @@ def test_as_many_centres_as_samples_use_every_sample():
 @pytest.mark.parametrize("power", [1, 2])
 @pytest.mark.parametrize("beta", ["plain", "log"])
 @pytest.mark.parametrize("units", [2, 12])
-def test_widths_follow_the_largest_distance_between_centres(power, beta, units):
-    """σ = d / sqrt(2 N); β = 1 / σ for p = 1 and 1 / (2 σ²) for p = 2, the same for all units."""
+def test_the_width_of_a_centre_is_its_distance_to_the_nearest_other(power, beta, units):
+    """β = 1 / σ for p = 1 and 1 / (2 σ²) for p = 2."""
     model = bound([RadialBasis(units, power, beta)])
     model.initialize_from(X)
     centres, stored = blocks(model)
-    sigma = max(dist(a, b) for a, b in combinations(centres.tolist(), 2)) / sqrt(2 * units)
-    expected = {1: 1 / sigma, 2: 1 / (2 * sigma**2)}[power]
-    assert stored == pytest.approx([log(expected) if beta == "log" else expected] * units, rel=1e-13)
+    nearest = [min(dist(a, b) for b in centres.tolist() if a != b) for a in centres.tolist()]
+    expected = [{1: 1 / sigma, 2: 1 / (2 * sigma**2)}[power] for sigma in nearest]
+    assert stored == pytest.approx([log(b) if beta == "log" else b for b in expected], rel=1e-12)
+
+
+def test_of_centres_that_coincide_the_nearest_one_elsewhere_counts():
+    model = bound([RadialBasis(3, 1, "plain")], 1)
+    model.initialize_from(np.array([[0.0], [0.0], [4.0]]))
+    assert blocks(model)[1] == pytest.approx([1 / 4] * 3)
+
+
+def test_a_penalty_pulls_on_no_centre_since_the_origin_is_no_better_a_place():
+    network = Network([RadialBasis(3), Dense(2)], 4, "mse")
+    assert not network.decay_mask()[: 3 * 4 + 3].any()
+    assert network.decay_mask()[3 * 4 + 3 :].sum() == 3 * 2
 
 
 @pytest.mark.parametrize("power", [1, 2])
