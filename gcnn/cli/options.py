@@ -49,6 +49,14 @@ debug_option = click.option(
     help="Show where an error came from.",
 )
 
+save_option = click.option(
+    "--save-every",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    help="Save within an epoch when so much time has passed; after every epoch in any case.",
+)
+
 
 def debugging(ctx: click.Context) -> bool:
     """Whether --debug was given to the command that runs in this context."""

@@ -8,7 +8,7 @@ import click
 
 from gcnn.backend import backend_names
 from gcnn.cli.display import display_options, make_display
-from gcnn.cli.options import debug_option, one_name_of
+from gcnn.cli.options import debug_option, one_name_of, save_option
 from gcnn.cli.running import introduce, run
 from gcnn.runs import Experiment, RunFolder, Settings
 
@@ -25,10 +25,17 @@ from gcnn.runs import Experiment, RunFolder, Settings
     help="Another backend; the run then does not end with the same bits.",
 )
 @click.option("--device", help="Another device, by index or a pattern of its name.")
+@save_option
 @display_options
 @debug_option
 def resume(
-    folder: Path, epochs: int | None, backend: str | None, device: str | None, quiet: bool, as_json: bool
+    folder: Path,
+    epochs: int | None,
+    backend: str | None,
+    device: str | None,
+    save_every: float,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Go on with a run that was interrupted.
 
@@ -42,7 +49,8 @@ def resume(
     changes = {name: value for name, value in changes.items() if value is not None}
     settings = Settings.from_json(settings.to_json() | changes)
     experiment = Experiment(settings, network, preparation)
-    run_folder.describe(experiment)
+    training = experiment.training(run_folder.checkpoint(save_every), display)
+    run_folder.describe(experiment)  # only now that nothing has spoken against it
     introduce(experiment, display)
-    display.say(f"going on after {run_folder.saved_position()}\n")
-    run(experiment, run_folder, display)
+    display.say(f"going on after epoch {training.history.epochs} and {training.batches} steps of the next\n")
+    run(experiment, training, run_folder, display)

@@ -12,15 +12,15 @@ from gcnn.interruption import Interrupted
 from gcnn.metrics import Evaluation, evaluate
 from gcnn.model import Model
 from gcnn.runs import Experiment, RunFolder
+from gcnn.training import Training
 
 
-def run(experiment: Experiment, folder: RunFolder, display: Display) -> None:
-    """Train, from the start or from where the folder's checkpoint is, test once, and leave the results in the folder.
+def run(experiment: Experiment, training: Training, folder: RunFolder, display: Display) -> None:
+    """Train, or go on, test once, and leave the results in the folder.
 
     Raises:
         Interrupted: by Ctrl-C or SIGTERM, with everything saved.
     """
-    training = experiment.training(folder.checkpoint(), display.batches, [display.epoch_done])
     training.noted = _note
     samples, epochs, model = len(experiment.parts.training), experiment.settings.epochs, experiment.model
     steps = -(-samples // model.batch)
@@ -54,7 +54,7 @@ def introduce(experiment: Experiment, display: Display) -> None:
         f"{settings.data}: {len(parts.training)} samples for training, {held_back}, {len(parts.test)} held back for the test"
     )
     display.say(f"  ({experiment.dataset.source})")
-    display.say(f"{settings.make_optimizer()!r}, batches of {settings.batch}, seed {settings.seed}\n")
+    display.say(f"{experiment.optimizer!r}, batches of {settings.batch}, seed {settings.seed}\n")
     display.say(f"{experiment.network.summary(settings.batch, settings.dtype)}\n")
 
 
@@ -75,7 +75,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "backend": model.backend,
         "device": model.device.name,
         "dtype": model.dtype,
-        "optimizer": repr(settings.make_optimizer()),
+        "optimizer": repr(experiment.optimizer),
         "batch": model.batch,
         "seed": settings.seed,
     }

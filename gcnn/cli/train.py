@@ -9,7 +9,7 @@ import click
 
 from gcnn.backend import backend_names
 from gcnn.cli.display import display_options, make_display
-from gcnn.cli.options import debug_option, named_values, one_name_of, read_network
+from gcnn.cli.options import debug_option, named_values, one_name_of, read_network, save_option
 from gcnn.cli.running import introduce, run
 from gcnn.data import DATASETS
 from gcnn.data.dataset import Dataset, open_dataset
@@ -122,9 +122,10 @@ EPOCHS, EPOCHS_OF_MANY = 30, 5
     type=click.Path(path_type=Path),
     help="A new or empty folder for the run; without it, runs/ and the data's name, with a number where that is taken.",
 )
+@save_option
 @display_options
 @debug_option
-def train(output: Path | None, quiet: bool, as_json: bool, **options: Any) -> None:
+def train(output: Path | None, save_every: float, quiet: bool, as_json: bool, **options: Any) -> None:
     """Train a network and test it on unseen samples.
 
     A data set without test samples of its own has a fifth held back for the test, always the same ones; an eighth of
@@ -139,8 +140,9 @@ def train(output: Path | None, quiet: bool, as_json: bool, **options: Any) -> No
     experiment = Experiment(settings, network, dataset=dataset)
     folder = RunFolder.make(output, Path(settings.data).name)
     folder.describe(experiment)
+    training = experiment.training(folder.checkpoint(save_every), display)
     introduce(experiment, display)
-    run(experiment, folder, display)
+    run(experiment, training, folder, display)
 
 
 def settings_of(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 from gcnn.callbacks import EarlyStopping
 from gcnn.checkpoint import Checkpoint
@@ -14,7 +14,9 @@ from gcnn.data.augmentation import Shift
 from gcnn.data.dataset import Dataset, open_dataset
 from gcnn.data.preparation import Preparation
 from gcnn.errors import DataError, NetworkError
+from gcnn.history import History
 from gcnn.layers import RadialBasis
+from gcnn.model import Model
 from gcnn.models import MODELS
 from gcnn.network import Network
 from gcnn.runs.settings import Settings
@@ -56,6 +58,16 @@ class Parts:
         return cls(*rest.split(validation, seed), test)
 
 
+class Display(Protocol):
+    """What follows a training while it goes on."""
+
+    def batches(self, batches: Iterable[Any], epoch: int) -> Iterable[Any]:
+        """The batches of an epoch, one by one."""
+
+    def epoch_done(self, epoch: int, model: Model, history: History) -> None:
+        """An epoch is complete."""
+
+
 class Experiment:
     """A run that is ready to begin, or to go on.
 
@@ -76,7 +88,7 @@ class Experiment:
         preparation: Preparation | None = None,
         dataset: Dataset | None = None,
     ) -> None:
-        self.settings = settings
+        self.optimizer = settings.make_optimizer()
         self.dataset = dataset or open_dataset(settings.data, settings.folder, settings.target)
         raw = Parts.of(self.dataset, settings.validation, settings.seed)
         self.preparation = preparation or Preparation.fit(raw.training, settings.pad, settings.normalise)
@@ -96,7 +108,7 @@ class Experiment:
     def _readable(self, samples: Samples) -> Samples:
         return readable(samples, self.preparation, self.network)
 
-    def training(self, checkpoint: Checkpoint, progress: Any = None, callbacks: Sequence[Any] = ()) -> Training:
+    def training(self, checkpoint: Checkpoint, display: Display) -> Training:
         """The training, which goes on from the checkpoint where there is one."""
         settings = self.settings
         stopping = []
@@ -109,12 +121,12 @@ class Experiment:
         return Training(
             self.model,
             self.parts.training,
-            settings.make_optimizer(),
+            self.optimizer,
             settings.epochs,
             self.parts.validation,
-            [*stopping, *callbacks],
+            [*stopping, display.epoch_done],
             settings.seed,
-            progress,
+            display.batches,
             shift,
             checkpoint,
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gcnn.checkpoint import Checkpoint, read_checkpoint
+from gcnn.checkpoint import Checkpoint
 from gcnn.data.preparation import Preparation
 from gcnn.documents import field, json_object
 from gcnn.errors import CheckpointError, FormatError
@@ -110,12 +110,6 @@ class RunFolder:
 
     def _made(self) -> dict[str, Any]:
         return field(self._document(), "made", dict)
-
-    def saved_position(self) -> str:
-        """How far the run has come, in words."""
-        document = read_checkpoint(self.path / CHECKPOINT).document
-        epochs = len(field(field(document, "history", dict), "loss", list))
-        return f"epoch {epochs} and {field(document, 'batches', int)} steps of the next"
 
     def save_history(self, history: History, facts: dict[str, Any]) -> None:
         """Write history.json: the curves, and what else is known of the run."""

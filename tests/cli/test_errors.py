@@ -102,7 +102,10 @@ def test_a_saved_model_that_is_missing_or_damaged_is_status_2(gcnn, folder, cont
     ("network", "message"),
     [
         (Network([layers.Dense(7, activation="softmax")], 64), "7 outputs, but the data have 10 classes"),
-        (Network([layers.Dense(10, activation="softmax")], (1, 9, 9)), "shape (1797, 1, 8, 8)"),
+        (
+            Network([layers.Dense(10, activation="softmax")], (1, 9, 9)),
+            "1 x 8 x 8 after preparation, but the network reads 1 x 9 x 9",
+        ),
     ],
 )
 def test_a_network_that_does_not_fit_the_data_is_told_apart(gcnn, folder, network, message):
@@ -110,7 +113,7 @@ def test_a_network_that_does_not_fit_the_data_is_told_apart(gcnn, folder, networ
     result = gcnn("train", "--model", "other.json")
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
-    assert message.replace("1797", "1258") in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.parametrize("error", [BackendUnavailable("no driver; install one."), Unsupported("x", ["tables"])])

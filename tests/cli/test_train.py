@@ -8,8 +8,21 @@ import pytest
 
 import gcnn as library
 from gcnn.data import load_digits, split
+from gcnn.data.dataset import open_dataset
+from gcnn.data.preparation import Preparation
+from gcnn.runs import METHODS, RunFolder, experiment
+from gcnn.runs.experiment import Parts
 
 SIGNATURE_OF_PNG = b"\x89PNG\r\n\x1a\n"
+EVERY_FILE = {
+    "README.md",
+    "checkpoint.safetensors",
+    "history.json",
+    "loss.png",
+    "model.safetensors",
+    "network.json",
+    "run.json",
+}
 
 
 def test_training_leaves_a_model_that_loads_and_repeats_its_test_accuracy(gcnn, folder):
@@ -44,23 +57,23 @@ def test_what_was_taken_the_layers_and_every_epoch_are_shown(gcnn, small):
 
 
 def test_no_sample_held_back_for_the_test_is_trained_or_validated_on(gcnn, small, monkeypatch):
-    seen = []
-    fit = library.train
+    seen, training = [], experiment.Training
 
-    def watched(model, data, method, epochs, validation, *rest):
-        seen.extend([data[0], validation[0]])
-        return fit(model, data, method, epochs, validation, *rest)
+    def watched(model, data, optimizer, epochs, validation, *rest):
+        seen.extend([data.arrays()[0], validation.arrays()[0]])
+        return training(model, data, optimizer, epochs, validation, *rest)
 
-    monkeypatch.setattr("gcnn.cli.train.fit", watched)
+    monkeypatch.setattr(experiment, "Training", watched)
     for seed in ("0", "1"):
         assert gcnn("train", "--model", str(small), "--epochs", "1", "--seed", seed).exit_code == 0
-    images, labels = load_digits()
+    images, labels = (array.reshape(len(array), -1) for array in load_digits())
     _, (test, _) = split(images, labels, 1 / 5, 0)
     rows = {image.tobytes() for part in seen for image in part}
     assert len(seen) == 4
     # Two of the 1797 images may be equal; a held-back one counts only if no other sample looks like it.
     others = {image.tobytes() for image in split(images, labels, 1 / 5, 0)[0][0]}
     assert not {image.tobytes() for image in test} & rows - others
+    assert len(rows) > 1400
     assert not np.array_equal(seen[1], seen[3]), "the validation samples follow the seed"
 
 
@@ -79,7 +92,7 @@ def test_without_a_seed_the_network_files_own_counts(gcnn, small, folder):
     assert json.loads((folder / "runs/digits/history.json").read_text())["seed"] == 7
 
 
-@pytest.mark.parametrize("optimizer", ["gradient-descent", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", METHODS)
 def test_every_optimizer_learns_with_its_own_step_size(gcnn, small, folder, optimizer):
     assert gcnn("train", "--model", str(small), "--epochs", "3", "--optimizer", optimizer).exit_code == 0
     loss = json.loads((folder / "runs/digits/history.json").read_text())["loss"]
@@ -118,25 +131,137 @@ def test_without_matplotlib_everything_but_the_picture_is_saved_and_the_remedy_i
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    (folder / "runs/digits").mkdir(parents=True)
-    (folder / "runs/digits/loss.png").write_bytes(b"of an earlier run")
     result = gcnn("train", "--model", str(small), "--epochs", "1")
     assert result.exit_code == 0
     assert "loss.png was not drawn" in result.stderr
     assert "picture" not in result.stdout
     assert 'pip install "gcnn[plot]"' in result.stderr
-    names = sorted(path.name for path in (folder / "runs/digits").iterdir())
-    assert names == ["history.json", "model.safetensors", "network.json"]
+    assert EVERY_FILE - {path.name for path in (folder / "runs/digits").iterdir()} == {"loss.png"}
+    # A picture of fewer epochs would pass for one of this run.
+    (folder / "runs/digits/loss.png").write_bytes(b"of an earlier time")
+    assert gcnn("resume", "runs/digits", "--epochs", "2").exit_code == 0
+    assert not (folder / "runs/digits/loss.png").exists()
 
 
-def test_ctrl_c_ends_in_one_line_and_status_130(gcnn, small, monkeypatch):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
+def test_a_folder_that_holds_something_is_never_written_into(gcnn, small, folder):
+    (folder / "kept").mkdir()
+    (folder / "kept" / "thesis.txt").write_text("all of it")
+    result = gcnn("train", "--model", str(small), "--epochs", "1", "--output", "kept")
+    assert result.exit_code == 2
+    assert "kept is not empty, and nothing is overwritten" in result.stderr
+    assert [path.name for path in (folder / "kept").iterdir()] == ["thesis.txt"]
 
-    monkeypatch.setattr("gcnn.cli.train.fit", interrupted)
-    result = gcnn("train", "--model", str(small))
-    assert result.exit_code == 130
-    assert result.stderr.splitlines() == ["Interrupted: nothing more was done."]
+
+def test_runs_without_an_output_get_folders_of_their_own(gcnn, small, folder):
+    for _ in range(3):
+        assert gcnn("train", "--model", str(small), "--epochs", "1").exit_code == 0
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["digits", "digits-2", "digits-3"]
+
+
+def test_the_folder_explains_itself(gcnn, small, folder):
+    assert gcnn("train", "--model", str(small), "--epochs", "1", "--l2", "0.5", "--quiet").exit_code == 0
+    run = folder / "runs/digits"
+    assert {path.name for path in run.iterdir()} == EVERY_FILE
+    readme = (run / "README.md").read_text()
+    for said in (
+        *EVERY_FILE - {"README.md"},
+        "gcnn resume runs/digits",
+        "| l2 | 0.5 |",
+        "Dense(10, activation='softmax')",
+    ):
+        assert said in readme
+
+
+def test_json_prints_one_object_a_line_and_nothing_else(gcnn, small):
+    result = gcnn("train", "--model", str(small), "--epochs", "2", "--json")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["begin", "epoch", "epoch", "end"]
+    assert [event["epoch"] for event in events[1:3]] == [1, 2]
+    assert {"loss", "validation_loss", "validation_accuracy", "seconds"} <= events[1].keys()
+    assert np.sum(events[3]["test_confusion"]) == events[3]["test_samples"] == 359
+    assert np.trace(events[3]["test_confusion"]) / 359 == events[3]["test_accuracy"]
+
+
+def test_settings_of_the_optimizer_and_a_schedule_reach_it(gcnn, small, folder):
+    options = (
+        "--optimizer",
+        "momentum",
+        "--set",
+        "momentum=0.5",
+        "--schedule",
+        "step:factor=0.25,every=40",
+        "--lr",
+        "0.1",
+    )
+    result = gcnn("train", "--model", str(small), "--epochs", "2", *options, "--clip-norm", "3")
+    assert result.exit_code == 0
+    line = " ".join(line for line in result.stdout.splitlines() if "Momentum(" in line)
+    for said in ("lr=Step(lr=0.1, factor=0.25, every=40)", "momentum=0.5", "clip_norm=3", "l2=0.001"):
+        assert said in line
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "inverse-time", "exponential", "cosine"])
+def test_every_schedule_trains_without_arguments_and_ends_where_the_training_ends(gcnn, small, folder, schedule):
+    assert gcnn("train", "--model", str(small), "--epochs", "2", "--schedule", schedule).exit_code == 0
+    settings, _, _ = RunFolder(folder / "runs/digits").read()
+    rate = settings.make_optimizer().values(2 * 40)["lr"]  # 1258 samples are 40 batches
+    ends = {"constant": 1.0, "step": 0.125, "inverse-time": 0.1, "exponential": 0.01, "cosine": 0.01}
+    assert rate == pytest.approx(settings.rate * ends[schedule], rel=0.01 if schedule != "step" else 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--schedule", "cosin"), "Did you mean 'cosine'?"),
+        (("--schedule", "step:evry=3"), "Did you mean 'every'?"),
+        (("--schedule", "step:every"), "NAME=VALUE"),
+        (("--set", "momentum"), "NAME=VALUE"),
+        (("--set", "momentum=0.9"), "momentum"),
+        (("--set", "beta1=2"), "beta1 must be a number in [0, 1)"),
+        (("--set", "beta1=0.8", "--set", "beta1=0.9"), "beta1 is given twice"),
+        (("--validation", "1"), "leaves one part empty"),
+        (("--validation", "0.0001"), "leaves one part empty"),
+        (("--clip-norm", "0"), "clip_norm must be a number in (0, inf)"),
+        (("--data", "nowhere.csv"), "Nor is there a file or folder 'nowhere.csv'"),
+        (("--data", "digits", "--target", "y"), "only CSV files have"),
+        (("--normalise", "features"), "'maps'"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_anything_is_written(gcnn, folder, options, said):
+    result = gcnn("train", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert list(folder.iterdir()) == []
+
+
+def test_without_validation_all_samples_train(gcnn, small):
+    result = gcnn("train", "--model", str(small), "--epochs", "1", "--validation", "0")
+    assert "1438 samples for training, none for validation, 359 held back" in result.stdout
+
+
+def test_patience_stops_early_and_keeps_the_best_epoch(gcnn, small, folder):
+    assert gcnn("train", "--model", str(small), "--epochs", "200", "--lr", "0.3", "--patience", "2").exit_code == 0
+    history = json.loads((folder / "runs/digits/history.json").read_text())
+    assert history["stopped_early"]
+    assert len(history["validation_loss"]) < 200
+    best = int(np.argmin(history["validation_loss"]))
+    assert len(history["validation_loss"]) == best + 1 + 2
+
+
+def test_images_are_padded_normalised_and_shifted_as_asked(gcnn, folder):
+    options = ("--model", "digits-conv", "--epochs", "1", "--pad", "1", "--normalise", "maps", "--shift", "1")
+    assert gcnn("train", *options).exit_code == 0
+    model = library.load(folder / "runs/digits/model.safetensors")
+    assert model.network.inputs.shape == (1, 10, 10)
+    preparation = Preparation.from_json(model.notes["preparation"])
+    x = Parts.of(open_dataset("digits"), 0.125, 0).training.arrays()[0]
+    assert preparation.pad == 1
+    assert preparation(x)[:, :, 1:-1, 1:-1].mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_a_radial_basis_network_starts_with_its_centres_on_samples(gcnn, folder):
+    assert gcnn("train", "--model", "rbf", "--epochs", "5", "--quiet").exit_code == 0
+    assert json.loads((folder / "runs/digits/history.json").read_text())["test_accuracy"] > 0.8
 
 
 def test_a_loss_that_overflows_is_a_failure_with_advice(gcnn, small):
