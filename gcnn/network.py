@@ -88,7 +88,7 @@ class Network:
                 raise NetworkError(f"layer {number}: {error}") from error
             if end > MOST_WEIGHTS:
                 raise NetworkError(
-                    f"layer {number}: up to here there are more than {MOST_WEIGHTS} parameters. Use smaller layers."
+                    f"layer {number}: with it, the network has more than the most parameters, {MOST_WEIGHTS}. Use smaller layers."
                 )
             stages.append(Stage(layer, inputs, outputs, slice(offset, end)))
             inputs, offset = outputs, end
