@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,13 +47,18 @@ DAMAGE = (
 """What Pillow raises, beside OSError, on files that are damaged."""
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
+    """What the images of a set have in common."""
+
     maps: int
     height: int
     width: int
 
     def __str__(self) -> str:
-        return f"{self.width} x {self.height} pixels, {'grey' if self.maps == 1 else 'RGB'}"
+        return f"{self.width} x {self.height} pixels, {_COLOURS.get(self.maps, f'{self.maps} maps')}"
+
+
+_COLOURS = {1: "grey", 3: "RGB"}
 
 
 def open_images(folder: Path) -> Dataset:
@@ -64,19 +69,19 @@ def open_images(folder: Path) -> Dataset:
         DataError: subfolders are missing or empty, images differ in size or colours or have alpha, or Pillow is missing.
         OSError: a folder or file cannot be read.
     """
-    inside = {path.name: path for path in _entries(folder)}
+    inside = {path.name: path for path in visible(folder)}
     part = inside.get("train", folder / "train")
-    divided = part.is_dir() and any(path.is_dir() for path in _entries(part))
+    divided = part.is_dir() and any(path.is_dir() for path in visible(part))
     if divided and not inside.keys() <= {"train", "test"}:
         others = ", ".join(sorted(inside.keys() - {"train", "test"}))
         raise DataError(f"{folder}: beside train and test, there is {others}. Move it away.")
     root = part if divided else folder
     names = _class_names(root)
     check_classes(len(names), str(root))
-    training = _ImageFiles(root, names, names)
+    training = _LabelledImages(root, names, names)
     test = None
     if divided and "test" in inside:
-        test = _ImageFiles(inside["test"], names, _class_names(inside["test"]))
+        test = _LabelledImages(inside["test"], names, _class_names(inside["test"]))
         if training.kind != test.kind:
             raise DataError(f"{folder}: images for training have {training.kind}, those for testing {test.kind}.")
     count = f"{len(training)} images" + ("" if test is None else f", test: {len(test)}")
@@ -84,13 +89,13 @@ def open_images(folder: Path) -> Dataset:
     return Dataset(str(folder), training, test, names, suitable_model(training.shape), source)
 
 
-def _entries(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """What lies in a folder, hidden files aside, sorted."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _class_names(root: Path) -> tuple[str, ...]:
-    entries = _entries(root)
+    entries = visible(root)
     if not any(path.is_dir() for path in entries):
         raise DataError(f"{root}: no subfolders. Put the images of each class into a subfolder of its name.")
     for path in entries:
@@ -99,8 +104,64 @@ def _class_names(root: Path) -> tuple[str, ...]:
     return sorted_names(path.name for path in entries)
 
 
-class _ImageFiles(Samples):
-    """The images of a folder.
+class ImageFiles:
+    """The inputs in image files of one size and colours; headers are read now, pixels when they are asked for.
+
+    Attributes:
+        kind: what all of them have in common.
+        names: of the files, below the folder.
+
+    Args:
+        folder: where they are.
+        names: of the files, below it; at least one.
+        model_kind: what images a model reads; None takes what the first one is.
+
+    Raises:
+        FormatError: a file that is no image in one of `FORMATS`, or damaged.
+        DataError: images of another size, other colours or with alpha; Pillow is missing. OSError: one cannot be read.
+    """
+
+    def __init__(self, folder: Path, names: Iterable[str], model_kind: Kind | None = None) -> None:
+        self._folder, self.names, self._stamps = folder, list(names), list[Stamp]()
+        kind, expected = model_kind, "the model reads"
+        remedy = "Bring the image to that size and colours."
+        for name in self.names:
+            path = folder / name
+            self._stamps.append(Stamp.of(path))
+            with _opened(path) as image:
+                found = _kind(image, path)
+            if kind is None:
+                kind, expected = found, f"{path} has"
+                remedy = "Bring all images to one size and to either grey or RGB."
+            if found != kind:
+                raise DataError(f"{path}: {found}, but {expected} {kind}. {remedy}")
+        assert kind is not None
+        self.kind = kind
+        self.shape: tuple[int, ...] = tuple(kind)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, rows: Array) -> Array:
+        """(n, maps, height, width) float32 pixels in [0, 1] of the images numbered in `rows`."""
+        x = np.empty((len(rows), *self.shape), np.float32)
+        for place, row in enumerate(rows):
+            x[place] = self._pixels(self._folder / self.names[row], self._stamps[row])
+        x /= 255
+        return x
+
+    def _pixels(self, path: Path, stamp: Stamp) -> Array:
+        """(maps, height, width) bytes of one image."""
+        stamp.check(path)
+        with _opened(path) as image:
+            if _kind(image, path) != self.kind:
+                raise DataError(f"{path}: changed since it was opened.")
+            pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
+        return pixels.reshape(self.kind.height, self.kind.width, self.kind.maps).transpose(2, 0, 1)
+
+
+class _LabelledImages(Samples):
+    """The images of a folder, by class.
 
     Attributes:
         kind: what all of them have in common.
@@ -113,56 +174,26 @@ class _ImageFiles(Samples):
 
     def __init__(self, root: Path, classes: tuple[str, ...], present: tuple[str, ...]) -> None:
         labels = {name: label for label, name in enumerate(classes)}
-        self._root, self._names, self._stamps = root, list[str](), list[Stamp]()
-        found = []
+        names, found = list[str](), list[int]()
         for name in present:
             if name not in labels:
                 raise DataError(f"{root / name}: no such class in the training images; they have {', '.join(classes)}.")
-            paths = _entries(root / name)
+            paths = visible(root / name)
             if not paths:
                 raise DataError(f"{root / name}: no images in it. Put some there, or remove the subfolder.")
-            for path in paths:
-                self._add(path)
+            names += [f"{name}/{path.name}" for path in paths]
             found += [labels[name]] * len(paths)
-        self._labels, self.shape = np.array(found, np.intp), tuple(self.kind)
-
-    def _add(self, path: Path) -> None:
-        stamp = Stamp.of(path)
-        with _opened(path) as image:
-            kind = _kind(image, path)
-        if not self._names:
-            self.kind = kind
-        if kind != self.kind:
-            raise DataError(
-                f"{path}: {kind}, but {self._path(0)} has {self.kind}. Bring all images to one size and to either grey or RGB."
-            )
-        self._names.append(f"{path.parent.name}/{path.name}")
-        self._stamps.append(stamp)
-
-    def _path(self, row: int) -> Path:
-        return self._root / self._names[row]
+        self._images, self._labels = ImageFiles(root, names), np.array(found, np.intp)
+        self.kind, self.shape = self._images.kind, self._images.shape
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._labels)
 
     def read(self, rows: Array) -> Batch:
-        x = np.empty((len(rows), *self.shape), np.float32)
-        for place, row in enumerate(rows):
-            x[place] = self._pixels(self._path(row), self._stamps[row])
-        x /= 255
-        return x, self._labels[rows]
-
-    def _pixels(self, path: Path, stamp: Stamp) -> Array:
-        """(maps, height, width) bytes of one image."""
-        stamp.check(path)
-        with _opened(path) as image:
-            if _kind(image, path) != self.kind:
-                raise DataError(f"{path}: changed since it was opened.")
-            pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
-        return pixels.reshape(self.kind.height, self.kind.width, self.kind.maps).transpose(2, 0, 1)
+        return self._images.read(rows), self._labels[rows]
 
 
-def _kind(image: Image.Image, path: Path) -> _Kind:
+def _kind(image: Image.Image, path: Path) -> Kind:
     """Size and colours by the header."""
     if image.mode not in MAPS or "transparency" in image.info:
         alpha = "transparency, " if "transparency" in image.info or image.mode[-1:] in "Aa" else ""
@@ -172,7 +203,7 @@ def _kind(image: Image.Image, path: Path) -> _Kind:
         )
     if getattr(image, "is_animated", False):
         raise DataError(f"{path}: several pictures in one file. Save each in a file of its own.")
-    return _Kind(MAPS[image.mode], image.height, image.width)
+    return Kind(MAPS[image.mode], image.height, image.width)
 
 
 @contextmanager

@@ -20,7 +20,6 @@ import numpy as np
 from gcnn.data.classes import MOST_CLASSES, check_classes, suitable_model
 from gcnn.data.dataset import Dataset
 from gcnn.data.samples import Batch, Samples
-from gcnn.data.stamp import Stamp
 from gcnn.data.zipped import ZippedArrays
 from gcnn.errors import DataError
 from gcnn.maps import Array
@@ -43,7 +42,6 @@ def open_npz(path: Path) -> Dataset:
         DataError: arrays are missing, too many, or do not fit each other; labels that are none.
         OSError: the file is missing or cannot be read.
     """
-    stamp = Stamp.of(path)
     arrays = ZippedArrays(path)
     names = _find(arrays, TRAINING, path), _find(arrays, TEST, path)
     if names[0] is None:
@@ -51,7 +49,7 @@ def open_npz(path: Path) -> Dataset:
             f"{path}: no training samples. Inputs are called {' or '.join(INPUTS)}, targets {' or '.join(TARGETS)}, "
             f"with _train or train_ where there is a test set. {_found(arrays)}"
         )
-    training, test = (None if pair is None else _ArraysOfFile(path, stamp, arrays, *pair) for pair in names)
+    training, test = (None if pair is None else _LabelledArrays(arrays, *pair) for pair in names)
     assert training is not None
     parts = [part for part in (training, test) if part is not None]
     if len({(part.shape, part.labelled, part.targets) for part in parts}) > 1:
@@ -82,66 +80,96 @@ def _found(arrays: ZippedArrays) -> str:
     return f"The file holds: {', '.join(arrays.names) or 'no arrays'}."
 
 
-class _ArraysOfFile(Samples):
-    """Samples from two arrays of a file, converted when they are read.
+class InputArray:
+    """The inputs in an array of a file, converted when they are read.
+
+    Attributes:
+        path, name: of the file, and of the array in it.
+        shape: of one sample, maps first.
+
+    Args:
+        arrays: what the file holds.
+        name: of the array.
+        shape: of samples that are known to have their maps first; others are looked at to find out.
+
+    Raises:
+        FormatError: a damaged file, or no numbers. DataError: not an array of samples. OSError: it cannot be read.
+    """
+
+    def __init__(self, arrays: ZippedArrays, name: str, shape: tuple[int, ...] | None = None) -> None:
+        self.path, self.name, self._stamp = arrays.path, name, arrays.stamp
+        self._x = arrays.array(name)
+        self.shape: tuple[int, ...] = self._x.shape[1:]
+        self._maps_last = False
+        if self.shape != shape:
+            self._maps_last, self.shape = _layout(self._x.shape, f"{self.path}: {name}")
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def read(self, rows: Array) -> Array:
+        """(n, *shape) inputs of the samples numbered in `rows`; raises `DataError` for values that are not finite."""
+        self._stamp.check(self.path)
+        x = _floats(self._x, rows, self.path, self.name)
+        if self._x.dtype == np.uint8:
+            x /= 255
+        if self._maps_last:
+            x = np.moveaxis(x, -1, 1)
+        return np.ascontiguousarray(x).reshape(len(rows), *self.shape)
+
+    def __str__(self) -> str:
+        scaled = ", bytes scaled to [0, 1]" if self._x.dtype == np.uint8 else ""
+        moved = ", maps moved to the front" if self._maps_last else ""
+        return f"{len(self)} samples of {' x '.join(map(str, self.shape))} ({self.name}{scaled}{moved})"
+
+
+class _LabelledArrays(Samples):
+    """Samples from two arrays of a file.
 
     Attributes:
         labelled: whether targets are labels.
         targets: the shape of one sample's target.
     """
 
-    def __init__(self, path: Path, stamp: Stamp, arrays: ZippedArrays, inputs: str, targets: str) -> None:
-        self._path, self._stamp, self._names = path, stamp, (inputs, targets)
-        x, self._t = arrays.array(inputs), arrays.array(targets)
-        if len(x) != len(self._t):
-            raise DataError(f"{path}: {inputs} has {len(x)} samples, {targets} has {len(self._t)}.")
-        self._maps_last, self.shape = _layout(x.shape, f"{path}: {inputs}")
-        self._x = x
+    def __init__(self, arrays: ZippedArrays, inputs: str, targets: str) -> None:
+        self._inputs, self._t, self._name = InputArray(arrays, inputs), arrays.array(targets), targets
+        if len(self._inputs) != len(self._t):
+            raise DataError(f"{arrays.path}: {inputs} has {len(self._inputs)} samples, {targets} has {len(self._t)}.")
+        self.shape = self._inputs.shape
         self.labelled = self._t.dtype.kind in "biu"
         self.targets = self._t.shape[1:] if self._t.ndim > 1 and self._t.shape[1:] != (1,) else ()
         if self.labelled and self.targets:
             raise DataError(
-                f"{path}: {targets} holds integers of shape {self._t.shape}; labels are one integer a sample. "
+                f"{arrays.path}: {targets} holds integers of shape {self._t.shape}; labels are one integer a sample. "
                 "Rows of 0 and 1 become labels by t.argmax(axis=1); numbers to fit are saved as t.astype(float)."
             )
 
     def __len__(self) -> int:
-        return len(self._x)
+        return len(self._inputs)
 
     def read(self, rows: Array) -> Batch:
-        self._stamp.check(self._path)
-        x = self._floats(self._x, rows, self._names[0])
-        if self._x.dtype == np.uint8:
-            x /= 255
-        if self._maps_last:
-            x = np.moveaxis(x, -1, 1)
-        t = self._t[rows].astype(np.intp) if self.labelled else self._floats(self._t, rows, self._names[1])
-        target = () if self.labelled else self.targets or (1,)
-        return np.ascontiguousarray(x).reshape(len(rows), *self.shape), t.reshape(len(rows), *target)
-
-    def _floats(self, stored: Array, rows: Array, name: str) -> Array:
-        """Some entries of a stored array in float32 or float64."""
-        dtype = np.float64 if stored.dtype.itemsize > 4 else np.result_type(stored.dtype, np.float32)
-        with np.errstate(over="ignore"):  # a long double that float64 cannot hold is found below
-            values = np.asarray(stored[rows]).astype(dtype)
-        if not np.isfinite(values).all():
-            first = int(np.argwhere(~np.isfinite(values))[0][0])
-            raise DataError(
-                f"{self._path}: sample {rows[first]} of {name} holds a value that is not finite. Clean the data."
-            )
-        return values
+        x = self._inputs.read(rows)
+        if self.labelled:
+            return x, self._t[rows].astype(np.intp).reshape(len(rows))
+        return x, _floats(self._t, rows, self._inputs.path, self._name).reshape(len(rows), *self.targets or (1,))
 
     def labels(self) -> Iterator[Array]:
         """All labels as they are stored, in parts."""
         return (np.asarray(self._t[start : start + CHUNK]) for start in range(0, len(self), CHUNK))
 
     def __str__(self) -> str:
-        inputs, targets = self._names
-        shape = " x ".join(map(str, self.shape))
-        scaled = ", bytes scaled to [0, 1]" if self._x.dtype == np.uint8 else ""
-        moved = ", maps moved to the front" if self._maps_last else ""
-        kind = "labels" if self.labelled else "numbers to fit"
-        return f"{len(self)} samples of {shape} ({inputs}{scaled}{moved}) and {kind} ({targets})"
+        return f"{self._inputs} and {'labels' if self.labelled else 'numbers to fit'} ({self._name})"
+
+
+def _floats(stored: Array, rows: Array, path: Path, name: str) -> Array:
+    """Some entries of a stored array in float32 or float64; raises `DataError` for one that is not finite."""
+    dtype = np.float64 if stored.dtype.itemsize > 4 else np.result_type(stored.dtype, np.float32)
+    with np.errstate(over="ignore"):  # a long double that float64 cannot hold is found below
+        values = np.asarray(stored[rows]).astype(dtype)
+    if not np.isfinite(values).all():
+        first = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise DataError(f"{path}: sample {rows[first]} of {name} holds a value that is not finite. Clean the data.")
+    return values
 
 
 def _layout(shape: tuple[int, ...], where: str) -> tuple[bool, tuple[int, ...]]:
@@ -164,7 +192,7 @@ def _layout(shape: tuple[int, ...], where: str) -> tuple[bool, tuple[int, ...]]:
     )
 
 
-def _class_names(path: Path, parts: list[_ArraysOfFile]) -> tuple[str, ...]:
+def _class_names(path: Path, parts: list[_LabelledArrays]) -> tuple[str, ...]:
     """Check all labels; they must be 0, 1, ..., and at least half of them in use, so that none is a misread number."""
     counts = np.zeros(0, np.intp)
     for labels in itertools.chain.from_iterable(part.labels() for part in parts):

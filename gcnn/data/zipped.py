@@ -25,6 +25,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from gcnn.data.memory import allocate
+from gcnn.data.stamp import Stamp
 from gcnn.errors import FormatError, GcnnError
 from gcnn.maps import Array
 
@@ -76,15 +77,16 @@ class ZippedArrays:
     """The arrays in a file, by name.
 
     Attributes:
+        path, stamp: of the file.
         names: of all arrays, sorted.
 
     Raises:
-        FormatError: not a zip, or a damaged one, or one in which a name stands twice.
+        FormatError: not a zip, or a damaged one, or one in which a name stands twice. DataError: no regular file.
         OSError: the file is missing or cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path, self.stamp = path, Stamp.of(path)  # taken before anything is read
         with self._opened() as (archive, _):
             members = [member for member in archive.infolist() if member.filename.endswith(SUFFIX)]
         self._members = {member.filename.removesuffix(SUFFIX): member for member in members}
@@ -106,7 +108,7 @@ class ZippedArrays:
             if member.compress_type == zipfile.ZIP_DEFLATED:
                 return self._unpacked(archive, member, name)
         raise FormatError(
-            f"{self._path}: {name} is compressed by a method that NumPy does not write. Save it by np.savez again."
+            f"{self.path}: {name} is compressed by a method that NumPy does not write. Save it by np.savez again."
         )
 
     def _mapped(self, file: IO[bytes], member: zipfile.ZipInfo, name: str) -> Array:
@@ -115,14 +117,14 @@ class ZippedArrays:
         start = member.header_offset + LOCAL_HEADER.size + sum(lengths)
         end = start + member.file_size
         if signature != b"PK\3\4" or member.flag_bits & 1 or end > file.seek(0, io.SEEK_END):
-            raise FormatError(f"{self._path}: {name} is not whole, or encrypted.")
+            raise FormatError(f"{self.path}: {name} is not whole, or encrypted.")
         file.seek(start)
         header = self._header(file, member, name)
         where = start + header.length
         return np.memmap(file, header.dtype, "r", where, header.shape, "F" if header.fortran else "C")
 
     def _unpacked(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
-        where = f"{self._path}: {name}"
+        where = f"{self.path}: {name}"
         if member.file_size > MOST_DEFLATION * member.compress_size + MOST_HEADER:
             raise FormatError(
                 f"{where} claims {member.file_size} bytes, more than its {member.compress_size} can unpack to."
@@ -142,7 +144,7 @@ class ZippedArrays:
 
     def _header(self, stream: IO[bytes], member: zipfile.ZipInfo, name: str) -> _Header:
         """The header of the array that `stream` begins with, once all sizes agree."""
-        where = f"{self._path}: {name}"
+        where = f"{self.path}: {name}"
         start = io.BytesIO(stream.read(min(MOST_HEADER, member.file_size)))
         try:
             with warnings.catch_warnings():
@@ -171,15 +173,15 @@ class ZippedArrays:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[zipfile.ZipFile, IO[bytes]]]:
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             try:
                 with zipfile.ZipFile(file) as archive:
                     yield archive, file
             except GcnnError:
                 raise
             except DAMAGE as error:
-                raise FormatError(f"{self._path}: not a whole .npz file ({error}).") from error
+                raise FormatError(f"{self.path}: not a whole .npz file ({error}).") from error
             except OSError as error:
                 if error.errno != errno.EINVAL:  # a damaged directory points before the file's start
                     raise
-                raise FormatError(f"{self._path}: not a whole .npz file ({error}).") from error
+                raise FormatError(f"{self.path}: not a whole .npz file ({error}).") from error
