@@ -46,8 +46,8 @@ KERNEL void axpy(REAL a, GLOBAL const REAL* x, INDEX x0, GLOBAL REAL* y, INDEX y
     for EACH_LEFT_OVER(i, n) y[i] = FMA(a, x[i], y[i]);
 }
 
-/* The larger, or the NaN among the two. */
-#define LARGER(a, b) (((b) > (a)) | ((b) != (b)) ? (b) : (a))
+/* The larger, or the NaN among the two; of vectors, lane by lane. */
+#define LARGER(a, b) ((((b) > (a)) | ((b) != (b))) ? (b) : (a))
 #define SUM(a, b) ((a) + (b))
 
 /* Combine one value a work-item over the group, pairwise, in halves; item 0 writes it to `target`. */
@@ -76,11 +76,15 @@ KERNEL void partial_dot(GLOBAL const REAL* x, INDEX x0, GLOBAL const REAL* y, IN
 KERNEL void partial_amax(GLOBAL const REAL* x, INDEX x0, INDEX n, GLOBAL WIDE* partial)
 {
     x += x0;
-    WIDE largest = 0;
-    for (INDEX i = GLOBAL_ID(0); i < n; i += GLOBAL_SIZE(0)) {
-        const WIDE size = fabs((WIDE)x[i]);
-        largest = LARGER(largest, size);
+    REALV lanes = (REALV)(0);
+    for EACH_VECTOR(i, n) {
+        const REALV size = fabs(LOADV(x, i));
+        lanes = LARGER(lanes, size);
     }
+    REAL each[V], largest = 0;
+    STOREV(lanes, each, 0);
+    for (int lane = 0; lane < V; ++lane) largest = LARGER(largest, each[lane]);
+    for EACH_LEFT_OVER(i, n) largest = LARGER(largest, fabs(x[i]));
     REDUCE_GROUP(LARGER, largest, partial[GROUP_ID(0)]);
 }
 

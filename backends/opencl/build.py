@@ -1,7 +1,8 @@
-"""Compiling OpenCL C, with a cache of compiled programs: Intel's runtime keeps none of its own."""
+"""Compiling OpenCL C, with a cache of compiled programs for drivers that keep none, such as Intel's."""
 
 from __future__ import annotations
 
+import importlib
 import platform
 import re
 import threading
@@ -44,6 +45,7 @@ def build(
             return _quietly(cl, lambda: cl.Program(context, [device], [binary]).build())
         except cl.Error:
             pass  # of another release of the driver, whatever its version says: compile again
+    characterize = importlib.import_module("pyopencl.characterize")
     try:
         # Without pyopencl's own cache: ours is enough, and in 2026.1 to 2026.1.2 its faults fail builds.
         program = _quietly(cl, lambda: cl.Program(context, source).build(list(options), cache_dir=False))
@@ -52,7 +54,9 @@ def build(
         if is_build_failure(cl, error):
             raise BuildFailed(device_name, name, options, log) from error
         raise explain(error, device_name, f"compiling {name}") from error
-    kept.put(entry, program.binaries[0])
+    # PoCL and NVIDIA's driver keep what they compile; to take it out of PoCL compiles all of it once more (measured).
+    if not characterize.has_src_build_cache(device):
+        kept.put(entry, program.binaries[0])
     return program
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gcnn.backend import Device
+from gcnn.backends.accelerated.arguments import Parameter, check_argument, check_arguments, parameters
 from gcnn.backends.accelerated.cache import BinaryCache
 from gcnn.backends.accelerated.errors import DeviceError, LaunchRefused
 from gcnn.backends.accelerated.limits import Limits, check_allocation, check_launch
@@ -138,7 +139,7 @@ class OpenCLRuntime:
         with self._lock:
             if key not in self._programs:
                 built = build(self._cl, self.context, self._handle, self.device.name, self._cache, text, name, options)
-                self._programs[key] = OpenCLProgram(self, built, name)
+                self._programs[key] = OpenCLProgram(self, built, name, source, defines)
             return self._programs[key]
 
     def bind(
@@ -182,21 +183,22 @@ class OpenCLRuntime:
 class OpenCLProgram:
     """A built program of a runtime."""
 
-    def __init__(self, owner: OpenCLRuntime, raw: Any, name: str) -> None:
+    def __init__(self, owner: OpenCLRuntime, raw: Any, name: str, source: str, defines: Mapping[str, object]) -> None:
         self._owner, self._raw, self._name = owner, raw, name
+        self._source, self._defines = source, dict(defines)
 
     def kernel(self, name: str) -> OpenCLKernel:
         names = self._raw.kernel_names.split(";")
         if name not in names:
             raise DeviceError(f"{self._name} has no kernel {name!r}; it has {', '.join(sorted(names))}.")
-        return OpenCLKernel(self._owner, self._raw, name)
+        return OpenCLKernel(self._owner, self._raw, name, parameters(self._source, name, self._defines))
 
 
 class OpenCLKernel:
-    """A kernel of a built program, and what it needs."""
+    """A kernel of a built program, what it takes and what it needs."""
 
-    def __init__(self, owner: OpenCLRuntime, program: Any, name: str) -> None:
-        self.owner, self.program, self.name = owner, program, name
+    def __init__(self, owner: OpenCLRuntime, program: Any, name: str, takes: tuple[Parameter, ...] | None) -> None:
+        self.owner, self.program, self.name, self.parameters = owner, program, name, takes
         cl, handle = owner._cl, owner._handle
         raw = cl.Kernel(program, name)
         info = cl.kernel_work_group_info
@@ -208,7 +210,18 @@ class OpenCLKernel:
 class OpenCLLaunch:
     """A kernel object of its own, since in OpenCL arguments belong to it; enqueueing is then one call."""
 
-    __slots__ = ("_arguments", "_block", "_enqueue", "_grid", "_kernel", "_owner", "_queue", "_set_bytes", "name")
+    __slots__ = (
+        "_arguments",
+        "_block",
+        "_enqueue",
+        "_grid",
+        "_kernel",
+        "_owner",
+        "_parameters",
+        "_queue",
+        "_set_bytes",
+        "name",
+    )
 
     def __init__(
         self,
@@ -218,11 +231,9 @@ class OpenCLLaunch:
         block: tuple[int, ...],
         arguments: Sequence[Buffer | np.generic],
     ) -> None:
-        if len(arguments) != kernel.argument_count:
-            raise LaunchRefused(
-                f"kernel {kernel.name!r} takes {kernel.argument_count} arguments, {len(arguments)} were given."
-            )
+        check_arguments(kernel.name, kernel.parameters, kernel.argument_count, arguments)
         self._owner, self._queue, self.name = owner, owner.queue, kernel.name
+        self._parameters = kernel.parameters
         self._kernel = owner._cl.Kernel(kernel.program, kernel.name)
         self._enqueue = owner._cl.enqueue_nd_range_kernel
         self._grid = tuple(groups * items for groups, items in zip(grid, block, strict=True))
@@ -234,17 +245,13 @@ class OpenCLLaunch:
             self.set(index, value)
 
     def set(self, index: int, value: Buffer | np.generic) -> None:
+        check_argument(self.name, self._parameters, index, value)
         try:
             if isinstance(value, Buffer):
                 self._owner.check_owner(value)
                 self._kernel.set_arg(index, value.raw)
-            elif isinstance(value, np.generic):
-                self._set_bytes(index, value.tobytes())
             else:
-                raise LaunchRefused(
-                    f"kernel {self.name!r}, argument {index}: expected a buffer or a NumPy scalar such as np.float32(1), "
-                    f"whose size is known; got {value!r}."
-                )
+                self._set_bytes(index, value.tobytes())
         except self._owner._cl.Error as error:
             doing = f"kernel {self.name!r}, argument {index} = {value!r}"
             raise explain(error, self._owner.device.name, doing) from error

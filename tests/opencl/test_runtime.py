@@ -80,9 +80,7 @@ def test_a_bound_launch_runs_as_often_as_it_is_called(runtime, compile_text, upl
 
 def test_an_argument_set_anew_counts_for_later_launches_only(runtime, compile_text, upload, download):
     x, y = upload(runtime, np.zeros(4, "float32")), upload(runtime, np.zeros(4, "float32"))
-    launch = runtime.bind(
-        compile_text(runtime, ADD).kernel("add"), (1,), (4,), (x, np.float32(1), np.int32(4))
-    )
+    launch = runtime.bind(compile_text(runtime, ADD).kernel("add"), (1,), (4,), (x, np.float32(1), np.int32(4)))
     launch()
     launch.set(1, np.float32(10))
     launch()
@@ -166,9 +164,7 @@ def test_the_memory_in_use_is_counted(runtime):
 
 def test_events_measure_the_device_in_seconds(runtime, compile_text, upload):
     x = upload(runtime, np.zeros(1 << 12, "float32"))
-    launch = runtime.bind(
-        compile_text(runtime, SLOW_COPY).kernel("slow_copy"), (1 << 8,), (16,), (x, x, np.int32(100))
-    )
+    launch = runtime.bind(compile_text(runtime, SLOW_COPY).kernel("slow_copy"), (1 << 8,), (16,), (x, x, np.int32(100)))
     launch()
     runtime.synchronize()
     start = time.perf_counter()
@@ -184,9 +180,7 @@ def test_events_measure_the_device_in_seconds(runtime, compile_text, upload):
 
 def test_a_closed_runtime_has_freed_everything_and_says_that_it_is_closed(runtime, compile_text, upload):
     x = upload(runtime, np.zeros(64, "float32"))
-    launch = runtime.bind(
-        compile_text(runtime, ADD).kernel("add"), (4,), (16,), (x, np.float32(1), np.int32(64))
-    )
+    launch = runtime.bind(compile_text(runtime, ADD).kernel("add"), (4,), (16,), (x, np.float32(1), np.int32(64)))
     launch()
     runtime.close()
     runtime.close()
@@ -205,9 +199,7 @@ def test_a_buffer_of_another_runtime_is_refused(open_runtime, compile_text, uplo
     with pytest.raises(DeviceError, match="belongs to another runtime"):
         one.bind(compile_text(one, ADD).kernel("add"), (1,), (4,), (foreign, np.float32(1), np.int32(4)))
     with pytest.raises(DeviceError, match="compiled by another runtime"):
-        one.bind(
-            compile_text(other, ADD).kernel("add"), (1,), (4,), (one.alloc(16), np.float32(1), np.int32(4))
-        )
+        one.bind(compile_text(other, ADD).kernel("add"), (1,), (4,), (one.alloc(16), np.float32(1), np.int32(4)))
 
 
 def _count_up(runtime, compile_text, upload, download, results, number):
