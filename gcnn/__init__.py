@@ -11,7 +11,7 @@ github.com/dgdelmas on gradient methods and dense and convolutional networks. do
 
 from pathlib import Path as _Path
 
-for _linked in ("backends", "conformance"):
+for _linked in ("backends", "conformance", "kernels"):
     if _Path(__file__).with_name(_linked).is_file():
         raise ImportError(
             f"gcnn/{_linked} should be a symbolic link to ../{_linked}, but this checkout turned it into a text file. "

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+LINKS = ["backends", "conformance", "kernels"]
+
 
 @pytest.fixture
 def clone_without_links(root: Path, tmp_path: Path) -> Path:
@@ -21,8 +23,8 @@ def clone_without_links(root: Path, tmp_path: Path) -> Path:
 
 
 def test_a_clone_that_lost_its_links_says_so_and_how_to_mend_it(clone_without_links, tmp_path):
-    links = [name for name in ("backends", "conformance") if (clone_without_links / "gcnn" / name).is_file()]
-    assert links == ["backends", "conformance"]
+    links = [name for name in LINKS if (clone_without_links / "gcnn" / name).is_file()]
+    assert links == LINKS
     script = f"import sys; sys.path.insert(0, {str(clone_without_links)!r}); import gcnn"
     command = [sys.executable, "-I", "-c", script]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-SPECIFICATION = {"activations", "backend", "errors", "layers", "losses", "maps", "network", "optimizers", "plan"}
-"""The modules of gcnn that a backend is written against."""
+SPECIFICATION = {"activations", "backend", "errors", "files", "layers", "losses", "maps", "network", "optimizers", "plan"}
+"""The modules of gcnn that a backend is written against; `files` writes what a backend keeps."""
 
 
 class Import(NamedTuple):
@@ -52,6 +52,8 @@ def fault(name: str, found: Import) -> str | None:
         own = f"gcnn.backends.{rest.partition('/')[0]}" if "/" in rest else "gcnn.backends"
         allowed = (own, "gcnn.backends.accelerated", "gcnn.kernels", *(f"gcnn.{module}" for module in SPECIFICATION))
         return None if not found.within("gcnn") or found.within(*allowed) else "a backend knows the specification only"
+    if place == "kernels":
+        return "device code knows nothing" if found.within("gcnn") else None
     if place == "conformance":
         plugin = Path(name).name in {"conftest.py", "plugin.py"} or Path(name).name.startswith("test_")
         if found.within("pytest", "_pytest") and not plugin:
@@ -59,12 +61,13 @@ def fault(name: str, found: Import) -> str | None:
         return "the suite does not need the command line" if found.within("gcnn.cli") else None
     if found.within("gcnn.conformance") and name == "cli/conformance.py" and found.lazy:
         return None
-    return "gcnn reaches backends through the registry" if found.within("gcnn.backends", "gcnn.conformance") else None
+    own = ("gcnn.backends", "gcnn.conformance", "gcnn.kernels")
+    return "gcnn reaches backends through the registry" if found.within(*own) else None
 
 
 def test_no_file_imports_against_the_direction(root):
     faults, files = [], 0
-    for place in ("gcnn", "gcnn/backends", "gcnn/conformance"):
+    for place in ("gcnn", "gcnn/backends", "gcnn/conformance", "gcnn/kernels"):
         for path in sorted((root / place).resolve().rglob("*.py")):
             # By the name inside the package, whether a folder is reached by its link or is really there.
             name = (Path(place) / path.relative_to((root / place).resolve())).relative_to("gcnn").as_posix()
@@ -95,6 +98,9 @@ def test_no_file_imports_against_the_direction(root):
         ("backends/numpy/dense.py", "from gcnn import Network"),
         ("backends/numpy/dense.py", "from gcnn.backends.other import x"),
         ("backends/numpy/dense.py", "import backends.numpy"),
+        ("backends/accelerated/vectors.py", "from gcnn.backends.opencl import runtime"),
+        ("kernels/__init__.py", "import gcnn.backend"),
+        ("model.py", "from gcnn import kernels"),
         ("conformance/runner.py", "import pytest"),
         ("conformance/runner.py", "def f():\n    from pytest import fixture"),
         ("conformance/runner.py", "from gcnn.cli import main"),
@@ -113,6 +119,7 @@ def test_an_import_against_the_direction_is_caught(name, source):
         ("cli/conformance.py", "def f():\n    from gcnn.conformance import main"),
         ("backends/numpy/dense.py", "from gcnn.backends.numpy.layer import NumpyLayer"),
         ("backends/numpy/dense.py", "from gcnn import layers\nimport numpy as np"),
+        ("backends/opencl/runtime.py", "from gcnn.backends.accelerated import vectors\nfrom gcnn import kernels"),
         ("conformance/conftest.py", "import pytest"),
         ("conformance/runner.py", "from gcnn.backends.numpy import BACKEND\nfrom gcnn.conformance.case import Case"),
         ("training.py", "from gcnn.model import Model"),

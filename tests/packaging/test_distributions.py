@@ -23,6 +23,8 @@ for module in (gcnn, gcnn.backends, gcnn.backends.numpy, gcnn.conformance, gcnn.
 images, labels = gcnn.data.load_digits()
 assert images.shape == (1797, 1, 8, 8) and labels.shape == (1797,)
 assert callable(gcnn.conformance.main)
+import gcnn.kernels
+assert "KERNEL void axpy" in gcnn.kernels.source("vectors.cl")
 from gcnn.models import MODELS
 model = MODELS["digits-conv"]().bind("numpy")
 assert model.predict(images[:3]).shape == (3,)
@@ -66,7 +68,8 @@ def test_the_wheel_holds_every_file_of_the_package(built, root):
     with zipfile.ZipFile(built.wheel) as wheel:
         names = set(wheel.namelist())
     assert _package_files(root) - names == set()
-    assert {"gcnn/py.typed", "gcnn/data/digits.csv.gz", "gcnn/backends/numpy/backend.py"} <= names
+    own = {"gcnn/py.typed", "gcnn/data/digits.csv.gz", "gcnn/backends/numpy/backend.py", "gcnn/kernels/prelude.h"}
+    assert own <= names
 
 
 def test_the_wheel_carries_the_licences_of_the_code_and_of_the_digits(built):

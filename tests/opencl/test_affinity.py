@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gcnn.backends.opencl import affinity
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A process that has the machine to itself."""
+    for name in (*affinity._WORKERS, affinity._SET_BY, "POCL_AFFINITY", "GCNN_AFFINITY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "cpu_count", lambda: len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.usefixtures("alone")
+class TestSetAffinity:
+    def test_a_process_with_the_machine_to_itself_asks_for_pinning(self):
+        affinity.set_affinity()
+        assert os.environ["POCL_AFFINITY"] == "1"
+
+    @pytest.mark.parametrize("name", affinity._WORKERS)
+    def test_a_worker_of_a_launcher_does_not(self, monkeypatch, name):
+        monkeypatch.setenv(name, "0")
+        affinity.set_affinity()
+        assert "POCL_AFFINITY" not in os.environ
+
+    def test_it_can_be_switched_off(self, monkeypatch):
+        monkeypatch.setenv("GCNN_AFFINITY", "0")
+        affinity.set_affinity()
+        assert "POCL_AFFINITY" not in os.environ
+
+    def test_the_users_own_setting_stays(self, monkeypatch):
+        monkeypatch.setenv("POCL_AFFINITY", "0")
+        affinity.set_affinity()
+        assert os.environ["POCL_AFFINITY"] == "0"
+
+    def test_a_process_confined_to_some_cores_does_not(self, monkeypatch):
+        monkeypatch.setattr(os, "cpu_count", lambda: len(os.sched_getaffinity(0)) + 1)
+        affinity.set_affinity()
+        assert "POCL_AFFINITY" not in os.environ
+
+    def test_what_a_pinned_process_starts_is_not_pinned_to_the_same_cores(self, monkeypatch):
+        affinity.set_affinity()
+        monkeypatch.setenv(affinity._SET_BY, "1")
+        affinity.set_affinity()
+        assert "POCL_AFFINITY" not in os.environ
+
+
+def test_workers_of_multiprocessing_and_joblib_do_not_own_the_machine(run_python):
+    script = """
+        import concurrent.futures, multiprocessing, os
+        from gcnn.backends.opencl.affinity import owns_machine
+        os.cpu_count = lambda: len(os.sched_getaffinity(0))
+        assert owns_machine({})
+        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+            print(pool.submit(owns_machine, {}).result())
+    """
+    done = run_python(script)
+    assert done.stdout == "False\n", done.stderr
