@@ -7,7 +7,8 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,10 +19,18 @@ except ImportError:  # Windows
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part: temporary file, fsync, rename.
+    """Write a file whole or not at all; see `replacing`."""
+    with replacing(path) as file:
+        file.write(content)
 
-    A file that is replaced keeps its permissions, a symbolic link goes on pointing to what is written, and what killed
-    processes have left unfinished beside it is removed (decision "files").
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write in parts, so that a reader sees the old or the new content, never a part: temporary file, fsync, rename.
+
+    The content is new once the block ends; where an error ends it, the old one stays. A file that is replaced keeps its
+    permissions, a symbolic link goes on pointing to what is written, and what killed processes have left unfinished
+    beside it is removed (decision "files").
 
     Raises:
         OSError: the folder is missing or not writable, the disk is full, or what is there is no file or protected against
@@ -34,11 +43,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary, file = _create(real)
     except OSError as error:
         raise _told(error, path) from error
+    others: OSError | None = None  # of another file, which the block reads
     try:
         with file:
             if mode is not None and mode != stat.S_IMODE(os.fstat(file.fileno()).st_mode):
                 temporary.chmod(mode)
-            file.write(content)
+            try:
+                yield file
+            except OSError as error:
+                others = error if error.filename is not None else None
+                raise
             file.flush()
             os.fsync(file.fileno())
             if fcntl is None:
@@ -48,7 +62,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error is not others:
             raise _told(error, path) from error
         raise
 
