@@ -37,6 +37,12 @@ class Columns:
     def features(self) -> tuple[int, ...]:
         return tuple(column for column in range(self.count) if column not in self.targets)
 
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """Names of the features, by which they can be found again; None where there are none, or two are equal."""
+        names = tuple(self.names[column].strip() for column in self.features) if self.names else ()
+        return names if names and len(set(names)) == len(names) else None
+
     @classmethod
     def of(cls, path: Path, lines: list[str], target: str | None) -> Columns:
         """Find out from the first two lines; `lines` are those that there are.

@@ -58,7 +58,8 @@ def open_csv(path: Path, target: str | None = None) -> Dataset:
         raise DataError(f"{path}: names of columns, but no samples.")
     classes = None if values is None else values.classes(number - header)
     samples = _Rows(lines, columns, header, number - header, classes)
-    return Dataset(str(path), samples, None, classes, suitable_model(samples.shape), _source(columns, classes))
+    model, source = suitable_model(samples.shape), _source(columns, classes)
+    return Dataset(str(path), samples, None, classes, model, source, columns.feature_names)
 
 
 class _Rows(Samples):

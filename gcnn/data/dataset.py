@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gcnn.data.digits import load_digits
 from gcnn.data.samples import ArraySamples, Samples
 from gcnn.errors import DataError, one_of
+
+WITH_GCNN = "comes with gcnn"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Dataset:
         classes: names of the labels 0, 1, ...; None where the targets are numbers (regression).
         model: the name in `gcnn.models.MODELS` of a network that suits the samples.
         source: where they were found, one line for people.
+        features: names of the numbers in a sample, each different; None where they have none.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Dataset:
     classes: tuple[str, ...] | None
     model: str
     source: str
+    features: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,24 @@ class Opener:
     Attributes:
         about: what it is, one line for people.
         open: gives it, from (folder, download) of `open_dataset`.
+        find: says where it is, without opening it.
     """
 
     about: str
     open: Callable[[Path | None, bool], Dataset]
+    find: Callable[[], Place]
+
+
+class Place(NamedTuple):
+    """Where a named data set is.
+
+    Attributes:
+        found: where it lies, one line for people; None where it has to be downloaded first.
+        url: where it is downloaded from; None where it never is.
+    """
+
+    found: str | None
+    url: str | None
 
 
 def suitable_model(shape: tuple[int, ...]) -> str:
@@ -113,7 +132,11 @@ def _open_digits(folder: Path | None, download: bool) -> Dataset:
     if folder is not None:
         raise DataError(f"folder={str(folder)!r}: the digits come with gcnn; leave the folder away.")
     classes = tuple("0123456789")
-    return Dataset("digits", ArraySamples(*load_digits()), None, classes, "digits-conv", "comes with gcnn")
+    return Dataset("digits", ArraySamples(*load_digits()), None, classes, "digits-conv", WITH_GCNN)
+
+
+def _find_digits() -> Place:
+    return Place(WITH_GCNN, None)
 
 
 def _open_mnist(folder: Path | None, download: bool) -> Dataset:
@@ -122,14 +145,28 @@ def _open_mnist(folder: Path | None, download: bool) -> Dataset:
     return open_mnist(MNIST, folder, download)
 
 
+def _find_mnist() -> Place:
+    from gcnn.data.mnist import MNIST, find_mnist
+
+    return Place(find_mnist(MNIST), MNIST.url)
+
+
 def _open_fashion_mnist(folder: Path | None, download: bool) -> Dataset:
     from gcnn.data.mnist import FASHION_MNIST, open_mnist
 
     return open_mnist(FASHION_MNIST, folder, download)
 
 
+def _find_fashion_mnist() -> Place:
+    from gcnn.data.mnist import FASHION_MNIST, find_mnist
+
+    return Place(find_mnist(FASHION_MNIST), FASHION_MNIST.url)
+
+
 DATASETS = {
-    "digits": Opener("1797 handwritten digits of 8 x 8, which come with gcnn", _open_digits),
-    "mnist": Opener("70000 handwritten digits of 28 x 28", _open_mnist),
-    "fashion-mnist": Opener("70000 pictures of clothes of 28 x 28, in ten classes", _open_fashion_mnist),
+    "digits": Opener("1797 handwritten digits of 8 x 8, which come with gcnn", _open_digits, _find_digits),
+    "mnist": Opener("70000 handwritten digits of 28 x 28", _open_mnist, _find_mnist),
+    "fashion-mnist": Opener(
+        "70000 pictures of clothes of 28 x 28, in ten classes", _open_fashion_mnist, _find_fashion_mnist
+    ),
 }

@@ -83,7 +83,7 @@ def open_mnist(known: IdxSet, folder: Path | None = None, download: bool = True)
         OSError: files are missing and must not, or could not, be downloaded.
     """
     places = _places(known.name) if folder is None else [folder]
-    place = next((place for place in places if len(find_idx_files(place)) == 4), None)
+    place = _complete(places)
     if place is None and folder is None and download:
         place = places[-1]
         for stem, checksum in zip(TRAINING + TEST, known.checksums, strict=True):
@@ -94,7 +94,13 @@ def open_mnist(known: IdxSet, folder: Path | None = None, download: bool = True)
             f"the four IDX files of {known.name} are not all there:\n{looked}\nExpected {', '.join(TRAINING + TEST)}, "
             f"plain or ending in .gz. Give the folder that holds them, or download them from {known.url}"
         )
-    return _open(known.name, find_idx_files(place), known.classes, f"IDX files in {place}")
+    return _open(known.name, find_idx_files(place), known.classes, _source(place))
+
+
+def find_mnist(known: IdxSet) -> str | None:
+    """Where `open_mnist` would read a known set from, in words; None where it would have to be downloaded."""
+    place = _complete(_places(known.name))
+    return None if place is None else _source(place)
 
 
 def open_idx_folder(folder: Path) -> Dataset:
@@ -105,7 +111,7 @@ def open_idx_folder(folder: Path) -> Dataset:
     """
     if len(find_idx_files(folder)) < 4:
         raise FileNotFoundError(f"{folder}: {_lacking(folder)}; a set of IDX files is {', '.join(TRAINING + TEST)}.")
-    return _open(str(folder), find_idx_files(folder), None, f"IDX files in {folder}")
+    return _open(str(folder), find_idx_files(folder), None, _source(folder))
 
 
 def holds_idx_files(folder: Path) -> bool:
@@ -132,11 +138,20 @@ def _places(name: str) -> list[Path]:
     return [folder / name for folder in folders]
 
 
+def _complete(places: list[Path]) -> Path | None:
+    """The first place that holds all four files."""
+    return next((place for place in places if len(find_idx_files(place)) == 4), None)
+
+
 def _lacking(place: Path) -> str:
     missing = [stem for stem in TRAINING + TEST if stem not in find_idx_files(place)]
     if not place.is_dir():
         return "no such folder"
     return "has none of them" if len(missing) == 4 else f"lacks {', '.join(missing)}"
+
+
+def _source(folder: Path) -> str:
+    return f"IDX files in {folder}"
 
 
 def _open(name: str, files: Mapping[str, Path], classes: tuple[str, ...] | None, source: str) -> Dataset:
@@ -154,26 +169,36 @@ def _open(name: str, files: Mapping[str, Path], classes: tuple[str, ...] | None,
             "Open another set by the path of its folder."
         )
     model = suitable_model(training.shape)
-    return Dataset(name, training.mapped(_unit_range), test.mapped(_unit_range), classes, model, source)
+    return Dataset(name, training.mapped(unit_range), test.mapped(unit_range), classes, model, source)
 
 
 def _labelled(images: Path, labels: Path) -> ArraySamples:
     """Images (n, 1, *size) of bytes, left on disk where the file is plain, and their labels."""
-    x, t = read_idx(images), read_idx(labels)
-    if x.dtype != np.uint8 or x.ndim < 2 or not x.size:
-        raise FormatError(
-            f"{images}: {_size(x.shape)} values of {x.dtype.name}; expected images x rows x columns of uint8."
-        )
+    x, t = idx_images(images), read_idx(labels)
     if t.dtype.kind not in "iu" or t.ndim != 1:
         raise FormatError(f"{labels}: {_size(t.shape)} values of {t.dtype.name}; expected one integer an image.")
     if len(x) != len(t):
         raise FormatError(f"{labels}: {len(t)} labels, but {images} holds {len(x)} images; expected as many.")
     if not 0 <= t.min() <= t.max() < MOST_CLASSES:
         raise FormatError(f"{labels}: labels from {t.min()} to {t.max()}; expected 0 to at most {MOST_CLASSES - 1}.")
-    return ArraySamples(x[:, None], t.astype(np.intp))
+    return ArraySamples(x, t.astype(np.intp))
 
 
-def _unit_range(x: Array) -> Array:
+def idx_images(path: Path) -> Array:
+    """(n, 1, *size) images of bytes in an IDX file, left on disk where it is plain.
+
+    Raises:
+        FormatError: no IDX file, or one that holds something else. OSError: it cannot be read.
+    """
+    x = read_idx(path)
+    if x.dtype != np.uint8 or x.ndim < 2 or not x.size:
+        raise FormatError(
+            f"{path}: {_size(x.shape)} values of {x.dtype.name}; expected images x rows x columns of uint8."
+        )
+    return x[:, None]
+
+
+def unit_range(x: Array) -> Array:
     """Bytes as numbers from 0 to 1."""
     return x.astype(np.float32) / 255
 
