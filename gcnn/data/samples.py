@@ -110,6 +110,33 @@ class ArraySamples(Samples):
         return self.x[rows], self.t[rows]
 
 
+def joined(first: Samples, second: Samples) -> Samples:
+    """The samples of both, one after the other; raises `DataError` where their shapes differ."""
+    if first.shape != second.shape:
+        raise DataError(f"samples of shape {first.shape} and of shape {second.shape} cannot be joined.")
+    return _Joined(first, second)
+
+
+class _Joined(Samples):
+    def __init__(self, first: Samples, second: Samples) -> None:
+        self._first, self._second, self.shape = first, second, first.shape
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    def read(self, rows: Array) -> Batch:
+        begin = len(self._first)
+        early, late = np.flatnonzero(rows < begin), np.flatnonzero(rows >= begin)
+        if not len(late):
+            return self._first.read(rows)
+        if not len(early):
+            return self._second.read(rows - begin)
+        batches = self._first.read(rows[early]), self._second.read(rows[late] - begin)
+        x, t = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+        order = np.argsort(np.concatenate([early, late]))
+        return x[order], t[order]
+
+
 class _Part(Samples):
     def __init__(self, whole: Samples, rows: Array) -> None:
         self._whole, self._rows, self.shape = whole, rows, whole.shape
