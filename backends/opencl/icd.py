@@ -2,8 +2,8 @@
 
 The ICD loader that comes with pyopencl (ocl-icd, like most on Linux) reads one folder of .icd files, each naming a
 driver's library. Intel's CPU runtime from PyPI lies in no such folder: its own .icd file names a path that does not exist.
-So a folder of our own, in the user's cache, lists the system's drivers and those found in this environment, and
-OCL_ICD_VENDORS points there before the loader first looks. Whoever has set that variable is left alone.
+So a folder of our own, in the user's cache, lists the system's drivers and Intel's, and OCL_ICD_VENDORS points there before
+the loader first looks. Whoever has set that variable is left alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.util import find_spec
 from pathlib import Path
 
 from gcnn.backends.accelerated.cache import cache_folder, key
@@ -53,10 +52,11 @@ def prepare() -> list[Driver]:
     chosen = _chosen_folder()
     if chosen is not None:
         return [_load(driver) for driver in _listed(chosen)]
-    folders = [SYSTEM, *_pyopencl_folder()]
-    drivers = [driver for folder in folders for driver in _listed(folder)] + _intel()
-    loaded = [_load(driver) for driver in drivers]
-    os.environ["OCL_ICD_VENDORS"] = str(_vendors_folder([driver for driver in loaded if driver.fault is None]))
+    loaded = [_load(driver) for driver in (*_listed(SYSTEM), *_intel())]
+    working = [driver for driver in loaded if driver.fault is None]
+    # Without Intel's the loader finds all by itself, also what wheels put beside pyopencl's copy of it.
+    if any(driver.name == INTEL for driver in working):
+        os.environ["OCL_ICD_VENDORS"] = str(_vendors_folder(working))
     return loaded
 
 
@@ -70,19 +70,9 @@ def _listed(place: Path) -> Iterable[Driver]:
     """The drivers of a folder of .icd files, or of one such file."""
     for file in sorted(place.glob("*.icd")) if place.is_dir() else [place] * (place.suffix == ".icd"):
         try:
-            library = file.read_text().strip().partition("\n")[0]
+            yield Driver(file.name, file.read_text().strip().partition("\n")[0])
         except OSError as error:
             yield Driver(file.name, str(file), f"cannot be read: {error.strerror}")
-            continue
-        beside = file.parent / library
-        yield Driver(file.name, str(beside) if "/" not in library and beside.is_file() else library)
-
-
-def _pyopencl_folder() -> Iterable[Path]:
-    """Where wheels such as pocl-binary-distribution put drivers for pyopencl."""
-    spec = find_spec("pyopencl")
-    if spec is not None and spec.origin is not None:
-        yield Path(spec.origin).parent / ".libs"
 
 
 def _intel() -> list[Driver]:

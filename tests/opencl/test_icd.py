@@ -18,12 +18,11 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def system(tmp_path, monkeypatch) -> Path:
-    """An empty folder of the system's drivers, and no others; no variable is set."""
+    """An empty folder of the system's drivers, with something in place of Intel's; no variable is set."""
     folder = tmp_path / "vendors"
     folder.mkdir()
     monkeypatch.setattr(icd, "SYSTEM", folder)
-    monkeypatch.setattr(icd, "_pyopencl_folder", list)
-    monkeypatch.setattr(icd, "_intel", list)
+    monkeypatch.setattr(icd, "_intel", lambda: [icd.Driver(icd.INTEL, "libdl.so.2")])
     for name in icd._VARIABLES:
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("GCNN_CACHE", str(tmp_path / "cache"))
@@ -37,29 +36,19 @@ def _listed(folder: str) -> list[str]:
 def test_a_driver_that_does_not_load_is_reported_and_left_out(system):
     (system / "broken.icd").write_text("libmissing-driver.so.1\n")
     (system / "good.icd").write_text("libc.so.6\n")
-    broken, good = icd.prepare()
+    broken, good, _ = icd.prepare()
     assert "libmissing-driver.so.1: cannot open shared object file" in broken.fault
     assert good == icd.Driver("good.icd", "libc.so.6")
-    assert _listed(os.environ["OCL_ICD_VENDORS"]) == ["libc.so.6"]
+    assert _listed(os.environ["OCL_ICD_VENDORS"]) == ["libc.so.6", "libdl.so.2"]
 
 
-def test_drivers_from_packages_join_those_of_the_system(system, tmp_path, monkeypatch):
+@pytest.mark.parametrize("intel", [[], [icd.Driver(icd.INTEL, "libmissing-intel.so")]])
+def test_without_intels_runtime_the_loader_is_left_to_find_the_others(system, monkeypatch, intel):
     (system / "a.icd").write_text("libc.so.6")
-    wheel = tmp_path / "wheel"
-    wheel.mkdir()
-    (wheel / "b.icd").write_text("libm.so.6")
-    monkeypatch.setattr(icd, "_pyopencl_folder", lambda: [wheel])
-    monkeypatch.setattr(icd, "_intel", lambda: [icd.Driver(icd.INTEL, "libdl.so.2")])
-    icd.prepare()
-    assert _listed(os.environ["OCL_ICD_VENDORS"]) == ["libc.so.6", "libm.so.6", "libdl.so.2"]
-
-
-def test_a_library_beside_its_icd_file_is_named_by_its_path(system):
-    (system / "libown.so").write_bytes(b"")
-    (system / "own.icd").write_text("libown.so")
-    (driver,) = icd.prepare()
-    assert driver.library == str(system / "libown.so")
-    assert "file too short" in driver.fault
+    monkeypatch.setattr(icd, "_intel", lambda: intel)
+    found = icd.prepare()
+    assert [driver.fault is None for driver in found] == [True] + [False] * len(intel)
+    assert not os.environ["OCL_ICD_VENDORS"]
 
 
 @pytest.mark.parametrize("name", icd._VARIABLES)
@@ -81,9 +70,9 @@ def test_a_folder_of_gcnns_own_inherited_from_a_parent_process_is_made_anew(syst
     icd.prepare()
     assert os.environ["OCL_ICD_VENDORS"] == first
     (system / "b.icd").write_text("libm.so.6")
-    assert len(icd.prepare()) == 2
+    assert len(icd.prepare()) == 3
     assert os.environ["OCL_ICD_VENDORS"] != first
-    assert _listed(first) == ["libc.so.6"]
+    assert _listed(first) == ["libc.so.6", "libdl.so.2"]
 
 
 def test_a_cache_that_cannot_be_written_to_is_replaced_by_a_temporary_folder(system, tmp_path, monkeypatch):
@@ -94,7 +83,7 @@ def test_a_cache_that_cannot_be_written_to_is_replaced_by_a_temporary_folder(sys
     icd.prepare()
     folder = Path(os.environ["OCL_ICD_VENDORS"])
     assert folder.parent == tmp_path
-    assert _listed(str(folder)) == ["libc.so.6"]
+    assert _listed(str(folder)) == ["libc.so.6", "libdl.so.2"]
 
 
 def _intel_library() -> Path:

@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 import pytest
 
-SPECIFICATION = {"activations", "backend", "errors", "files", "layers", "losses", "maps", "network", "optimizers", "plan"}
+SPECIFICATION = {
+    "activations",
+    "backend",
+    "errors",
+    "files",
+    "layers",
+    "losses",
+    "maps",
+    "network",
+    "optimizers",
+    "plan",
+}
 """The modules of gcnn that a backend is written against; `files` writes what a backend keeps."""
 
 
