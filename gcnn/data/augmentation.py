@@ -60,4 +60,4 @@ class Shift:
         windows = np.lib.stride_tricks.sliding_window_view(bordered, x.shape[2:], axis=tuple(axes))
         # A window further up shows the image further down.
         starts = (self.most - offsets).T
-        return np.ascontiguousarray(windows[(np.arange(samples), slice(None), *starts)])
+        return windows[(np.arange(samples), slice(None), *starts)]

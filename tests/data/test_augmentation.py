@@ -53,7 +53,7 @@ def test_every_sample_moves_by_its_own_offset_and_each_map_takes_its_own_fill(mo
     shifted = Shift(most, fill)(x, np.random.default_rng(seed))
     expected = np.array([moved(*pair, fill) for pair in zip(x, offsets, strict=True)]).reshape(x.shape)
     np.testing.assert_array_equal(shifted, expected)
-    assert (shifted.dtype, shifted.flags.c_contiguous) == (np.float32, True)
+    assert shifted.dtype == np.float32
 
 
 def test_a_batch_draws_once_whatever_it_holds():

@@ -82,7 +82,7 @@ def test_a_name_that_nobody_knows_is_named(path, monkeypatch):
 def test_a_silent_server_is_given_up(path, monkeypatch):
     monkeypatch.setattr("gcnn.data.download._PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        refused(OSError, f"http://127.0.0.1:{silent.getsockname()[1]}/file.gz", path, "timed out")
+        refused(OSError, f"http://127.0.0.1:{silent.getsockname()[1]}/file.gz", path, "read timeout=0.05")
 
 
 def test_a_folder_that_cannot_be_made_is_named(server, tmp_path):
