@@ -66,5 +66,7 @@ def read_tensors(path: Path, *kinds: str) -> tuple[str, dict[str, Array], dict[s
                 if (dtype := file.get_slice(name).get_dtype()) not in DTYPES:
                     raise FormatError(f"{path}: {name} is in {dtype}; expected one of {', '.join(DTYPES.values())}.")
             return kind, {name: file.get_tensor(name) for name in names}, metadata
-    except SafetensorError as error:
+    except FormatError:
+        raise
+    except (SafetensorError, ValueError) as error:  # ValueError: of NumPy, for a shape that no array can have
         raise FormatError(f"{path}: not a whole safetensors file ({error}).") from error

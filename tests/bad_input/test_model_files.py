@@ -89,6 +89,16 @@ def test_a_model_file_with_the_wrong_version_network_or_parameters_is_refused(
         gcnn.load(path, "numpy")
 
 
+@pytest.mark.parametrize("shape", [[2, 0, 2**40, 2**40], [1] * 70 + [0]])
+def test_an_array_without_values_in_a_shape_that_numpy_does_not_have_is_refused(network, tmp_path, refuses, shape):
+    entries = {"__metadata__": metadata(network), "theta": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}
+    header = json.dumps(entries).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with refuses(FormatError, str(path), "not a whole safetensors file", "imension"):
+        gcnn.load(path, "numpy")
+
+
 def test_a_network_from_the_future_inside_a_model_is_refused_with_the_path(network, tmp_path, refuses):
     path = tmp_path / "model.safetensors"
     future = json.dumps(json.loads(network.to_json()) | {"version": 9})
