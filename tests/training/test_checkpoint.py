@@ -15,7 +15,6 @@ from gcnn.data import ArraySamples
 from gcnn.errors import CheckpointError, FormatError
 from gcnn.layers import Convolution, Dense, MaxPooling
 from gcnn.optimizers import Adam, GradientDescent, Momentum
-from gcnn.tensors import write_tensors
 
 SAMPLES, BATCH, EPOCHS = 22, 5, 3
 STEPS = 5  # a full epoch: four full batches and a short one
@@ -209,63 +208,6 @@ def test_a_model_is_no_checkpoint_but_a_checkpoint_holds_a_model(tmp_path):
         fit(checkpoint=Checkpoint(tmp_path / "model.safetensors", resume=True))
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"count": -1}, "cannot have done -1 steps"),
-        ({"count": True}, "'count' must be int"),
-        ({"batches": 6}, "6 of them in its last epoch"),
-        ({"generator": {}}, "state of the random generator"),
-        (
-            {"epoch_start": {"bit_generator": "PCG64", "state": {"state": -1, "inc": 1}}},
-            "state of the random generator",
-        ),
-        ({"history": {"loss": [1.0]}}, "'validation_loss' is missing"),
-        ({"history": {"loss": [1.0], "validation_loss": [], "accuracy": [], "seconds": []}}, "entries of seconds"),
-        ({"history": {"loss": ["1"], "validation_loss": [], "accuracy": [], "seconds": [1]}}, "must be numbers"),
-        ({"stopped": 0}, "'stopped' must be bool"),
-        ({"callbacks": {}}, "'callbacks' must be list"),
-        ({"made_for": None}, "'made_for' must be dict"),
-    ],
-)
-def test_a_damaged_document_is_told_with_its_file(change, said, tmp_path):
-    path = tmp_path / "checkpoint.safetensors"
-    fit(epochs=1, checkpoint=path)
-    network, notes, tensors, document = read_checkpoint(path)
-    gcnn.checkpoint.write_checkpoint(path, gcnn.checkpoint.Snapshot(network, notes, tensors, document | change))
-    with pytest.raises(FormatError, match=said) as error:
-        fit(checkpoint=Checkpoint(path, resume=True))
-    assert str(path) in str(error.value)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"theta": np.zeros(3, "float32")},
-        {"slot.m": np.full(10, np.nan, "float32")},
-        {"slot.other": np.zeros(1)},
-        {"theta": None},
-    ],
-)
-def test_arrays_that_do_not_fit_are_refused(change, tmp_path):
-    path = tmp_path / "checkpoint.safetensors"
-    fit(epochs=1, checkpoint=path)
-    network, notes, tensors, document = read_checkpoint(path)
-    tensors = {name: array for name, array in (tensors | change).items() if array is not None}
-    gcnn.checkpoint.write_checkpoint(path, gcnn.checkpoint.Snapshot(network, notes, tensors, document))
-    with pytest.raises((CheckpointError, FormatError), match=r"theta|slot|finite"):
-        fit(checkpoint=Checkpoint(path, resume=True))
-
-
-def test_a_later_version_says_so(tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.safetensors"
-    monkeypatch.setitem(gcnn.tensors.VERSIONS, gcnn.tensors.CHECKPOINT, 2)
-    write_tensors(path, gcnn.tensors.CHECKPOINT, {"theta": np.zeros(1)}, {})
-    monkeypatch.setitem(gcnn.tensors.VERSIONS, gcnn.tensors.CHECKPOINT, 1)
-    with pytest.raises(FormatError, match=r"checkpoint format version '2'.*reads 1 to 1.*Upgrade"):
-        fit(checkpoint=Checkpoint(path, resume=True))
-
-
 def test_a_broken_parameter_never_replaces_a_whole_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(FloatingPointError, match=rf"smaller learning rate.*{path.name}, is from before"):
@@ -371,9 +313,3 @@ def test_a_signal_that_the_process_ignores_stays_ignored(number, tmp_path):
     finally:
         signal.signal(number, before)
     assert history.epochs == EPOCHS
-
-
-@pytest.mark.parametrize("seconds", [-1, float("nan"), "1"])
-def test_a_time_that_is_none_is_refused(seconds):
-    with pytest.raises(gcnn.GcnnError, match="seconds must be a number of at least 0"):
-        Checkpoint("x", seconds)
