@@ -89,13 +89,13 @@ def test_a_model_file_with_the_wrong_version_network_or_parameters_is_refused(
         gcnn.load(path, "numpy")
 
 
-@pytest.mark.parametrize("shape", [[2, 0, 2**40, 2**40], [1] * 70 + [0]])
+@pytest.mark.parametrize("shape", [[0, 2**63], [0, 2**62, 2**62], [1] * 70 + [0]])
 def test_an_array_without_values_in_a_shape_that_numpy_does_not_have_is_refused(network, tmp_path, refuses, shape):
     entries = {"__metadata__": metadata(network), "theta": {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}}
     header = json.dumps(entries).encode()
     path = tmp_path / "model.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header)
-    with refuses(FormatError, str(path), "not a whole safetensors file", "imension"):
+    with refuses(FormatError, str(path), "not a whole safetensors file"):
         gcnn.load(path, "numpy")
 
 
