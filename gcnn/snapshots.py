@@ -161,7 +161,8 @@ def _setting(name: str, described: Any) -> Any:
     if not isinstance(described, dict):
         return described
     arguments = {key: value for key, value in described.items() if key != "schedule"}
-    kind = vars(schedules).get(described.get("schedule", ""))
+    schedule = described.get("schedule")
+    kind = vars(schedules).get(schedule) if isinstance(schedule, str) else None
     if not isinstance(kind, type) or not issubclass(kind, Schedule):
         raise CheckpointError(
             f"a callback has set {name} to {described!r}, which no checkpoint can give back. "
