@@ -21,11 +21,11 @@ class Parameter:
 
     Attributes:
         name: as declared.
-        dtype: NumPy's name of a scalar's type; `None` for a buffer.
+        dtype: of a scalar; `None` for a buffer.
     """
 
     name: str
-    dtype: str | None
+    dtype: np.dtype[np.generic] | None
 
 
 def parameters(source: str, kernel: str, defines: Mapping[str, object]) -> tuple[Parameter, ...] | None:
@@ -50,7 +50,7 @@ def parameters(source: str, kernel: str, defines: Mapping[str, object]) -> tuple
         kind = next((types[word] for word in words if word in types), None)
         if "*" not in words and kind is None:
             return None
-        found.append(Parameter(words[-1], None if "*" in words else kind))
+        found.append(Parameter(words[-1], None if "*" in words else np.dtype(kind)))
     return tuple(found)
 
 
@@ -66,14 +66,19 @@ def check_arguments(
 
 def check_argument(kernel: str, takes: Sequence[Parameter] | None, index: int, value: Buffer | np.generic) -> None:
     """Raises `LaunchRefused` for what is neither a buffer nor a NumPy scalar, and for another one than is declared."""
-    if not isinstance(value, Buffer | np.generic):
-        expected = "a buffer or a NumPy scalar such as np.float32(1), whose size is known"
-    elif takes is None:
-        return
+    # Asked at every change of an argument: dtypes are compared as objects, since their names are slow to make.
+    if isinstance(value, np.generic):
+        given: np.dtype[np.generic] | None = value.dtype
+    elif isinstance(value, Buffer):
+        given = None
     else:
+        expected = "a buffer or a NumPy scalar such as np.float32(1), whose size is known"
+        raise _refused(kernel, takes, index, expected, value)
+    if takes is not None and takes[index].dtype != given:
         dtype = takes[index].dtype
-        if (None if isinstance(value, Buffer) else value.dtype.name) == dtype:
-            return
-        expected = "a buffer" if dtype is None else f"np.{dtype}"
+        raise _refused(kernel, takes, index, "a buffer" if dtype is None else f"np.{dtype}", value)
+
+
+def _refused(kernel: str, takes: Sequence[Parameter] | None, index: int, expected: str, value: object) -> LaunchRefused:
     name = "" if takes is None else f" ({takes[index].name})"
-    raise LaunchRefused(f"kernel {kernel!r}, argument {index}{name}: expected {expected}, got {value!r}.")
+    return LaunchRefused(f"kernel {kernel!r}, argument {index}{name}: expected {expected}, got {value!r}.")

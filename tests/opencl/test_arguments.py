@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+
 from gcnn import kernels
 from gcnn.backends.accelerated.arguments import Parameter, parameters
 
@@ -13,13 +15,13 @@ def test_parameters_are_read_from_the_declaration():
     found = parameters(text, "some", {"REAL_BITS": 32, "WIDE_BITS": 64})
     assert found == (
         Parameter("x", None),
-        Parameter("x0", "int64"),
-        Parameter("a", "float32"),
+        Parameter("x0", np.dtype("int64")),
+        Parameter("a", np.dtype("float32")),
         Parameter("sum", None),
         Parameter("table", None),
-        Parameter("n", "int32"),
+        Parameter("n", np.dtype("int32")),
     )
-    assert parameters(text, "other", {}) == (Parameter("n", "int32"),)
+    assert parameters(text, "other", {}) == (Parameter("n", np.dtype("int32")),)
 
 
 def test_reals_have_the_bits_that_the_defines_say():

@@ -112,6 +112,20 @@ def test_an_upload_that_does_not_wait_is_there_for_the_next_launch(runtime, comp
     assert np.all(download(runtime, x) == 5.0)
 
 
+def test_a_launch_keeps_the_buffers_that_are_bound_to_it(runtime, compile_text, upload, download):
+    kernel, y = compile_text(runtime, SLOW_COPY).kernel("slow_copy"), runtime.zeros(64)
+    launch = runtime.bind(kernel, (1,), (16,), (upload(runtime, np.arange(16, dtype="float32")), y, np.int32(1)))
+    gc.collect()
+    runtime.fill(runtime.alloc(64), np.float32(np.nan), 16)
+    launch()
+    assert download(runtime, y).tolist() == list(range(16))
+    launch.set(0, upload(runtime, np.ones(16, "float32")))
+    gc.collect()
+    assert runtime.memory().buffers == 2
+    launch()
+    assert download(runtime, y).tolist() == [1.0] * 16
+
+
 def test_memory_in_use_by_a_queued_launch_outlives_its_last_reference(runtime, compile_text, upload, download):
     host = np.arange(1 << 12, dtype="float32")
     kernel = compile_text(runtime, SLOW_COPY).kernel("slow_copy")
