@@ -50,14 +50,14 @@ class Columns:
         Raises:
             FormatError: a single column, or a first line that is neither names nor numbers. DataError: no such target.
         """
-        delimiter = max(DELIMITERS, key=lambda mark: _width(lines[0], mark))
+        delimiter = _delimiter(lines[0])
         if _width(lines[0], delimiter) < 2:
             raise FormatError(
                 f"{path}, line 1: a single column. Columns are separated by commas, semicolons or tabs, and at least "
                 "two are needed: one to learn from and one to predict."
             )
         first, *others = (_split(line, delimiter, f"{path}, line {number}") for number, line in enumerate(lines, 1))
-        wanted = ["-1"] if target is None else [part.strip() for part in target.split(",")]
+        wanted = _wanted(target)
         by_number = all(map(_is_index, wanted))
         targets = _numbered(path, wanted, len(first)) if by_number else ()
         names = first if not by_number or _is_header(path, first, others[0] if others else [], targets) else None
@@ -69,6 +69,30 @@ class Columns:
                 f"there are {len(first)}."
             )
         return cls(path, delimiter, None if names is None else tuple(names), len(first), targets)
+
+    @classmethod
+    def of_inputs(cls, path: Path, lines: list[str], count: int, target: str | None) -> Columns:
+        """The columns of a table that may lack its targets: they are there where their names are, or where there is room.
+
+        Args:
+            path: of the table, for messages.
+            lines: its first two, or those that there are.
+            count: of features.
+            target: as for `of`.
+
+        Raises:
+            FormatError: a first line that is neither names nor numbers.
+        """
+        delimiter = _delimiter(lines[0])
+        first, *others = (_split(line, delimiter, f"{path}, line {number}") for number, line in enumerate(lines, 1))
+        wanted = _wanted(target)
+        targets: tuple[int, ...] = ()
+        if set(wanted) <= set(first):
+            targets = _named(path, wanted, first)
+        elif all(map(_is_index, wanted)) and len(first) == count + len(wanted):
+            targets = _numbered(path, wanted, len(first))
+        is_header = _is_header(path, first, others[0] if others else [], targets)
+        return cls(path, delimiter, tuple(first) if is_header else None, len(first), targets)
 
     def split(self, line: str, number: int) -> list[str]:
         """The fields of a line; raises `FormatError` where their quotes are wrong or their count is another."""
@@ -104,6 +128,15 @@ class Columns:
                 f"{self.where(column, line)}: {_short(field)} is not a finite number. Mend the field, or leave the line away."
             )
         return value
+
+
+def _delimiter(line: str) -> str:
+    return max(DELIMITERS, key=lambda mark: _width(line, mark))
+
+
+def _wanted(target: str | None) -> list[str]:
+    """The columns to predict, each by its name or number."""
+    return ["-1"] if target is None else [part.strip() for part in target.split(",")]
 
 
 def _numbered(path: Path, wanted: list[str], count: int) -> tuple[int, ...]:

@@ -80,6 +80,26 @@ def _found(arrays: ZippedArrays) -> str:
     return f"The file holds: {', '.join(arrays.names) or 'no arrays'}."
 
 
+def input_array(path: Path, shape: tuple[int, ...]) -> InputArray:
+    """The inputs in an .npz file, whatever else it holds: the array of that name, or the only one.
+
+    Args:
+        path: of the file.
+        shape: of a sample, as a model reads it.
+
+    Raises:
+        FormatError, OSError: as for `open_npz`. DataError: no inputs, or several arrays of them.
+    """
+    arrays = ZippedArrays(path)
+    possible = [form.format(name) for form, name in itertools.product(dict.fromkeys(TRAINING + TEST), INPUTS)]
+    found = [name for name in possible if name in arrays.names] or arrays.names
+    if len(found) != 1:
+        raise DataError(
+            f"{path}: which array are the inputs? {_found(arrays)} Save one of them alone: numpy.savez(file, x=...)."
+        )
+    return InputArray(arrays, found[0], shape)
+
+
 class InputArray:
     """The inputs in an array of a file, converted when they are read.
 
