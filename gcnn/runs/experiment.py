@@ -103,6 +103,9 @@ class Experiment:
             "settings": self.settings.to_json(),
             "preparation": self.preparation.to_json(),
             "classes": None if self.dataset.classes is None else list(self.dataset.classes),
+            "features": None if self.dataset.features is None else list(self.dataset.features),
+            "shape": list(self.dataset.training.shape),
+            "fingerprint": self.dataset.training.fingerprint(),
         }
 
     def _readable(self, samples: Samples) -> Samples:
