@@ -10,8 +10,11 @@ import click
 
 import gcnn
 from gcnn.cli.conformance import conformance
+from gcnn.cli.data import data
 from gcnn.cli.devices import devices
+from gcnn.cli.evaluate import evaluate
 from gcnn.cli.options import debugging
+from gcnn.cli.predict import predict
 from gcnn.cli.resume import resume
 from gcnn.cli.summary import summary
 from gcnn.cli.train import train
@@ -23,6 +26,10 @@ FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 class Commands(click.Group):
     """A group whose commands end in one line on standard error and an exit status, and never in a bare traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which they are met, which is that in which they were added."""
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -64,11 +71,14 @@ def main() -> None:
     \b
     Start with:
       gcnn train --data digits     train a network on handwritten digits
+      gcnn evaluate runs/digits    its accuracy, and which digits it takes for which
+      gcnn predict runs/digits ... the classes of new samples
+      gcnn data                    what else to train on, and which files can be given
       gcnn devices                 what it can run on, and why not on more
       gcnn summary digits-conv     the layers of a network
       gcnn conformance --help      check a backend against the equations
     """  # noqa: D301  # \b is click's mark, a real backspace, that keeps the lines below as they are
 
 
-for command in (train, resume, devices, summary, conformance):
+for command in (train, resume, evaluate, predict, summary, data, devices, conformance):
     main.add_command(command)
