@@ -7,9 +7,9 @@
  * Indices     LOCAL_ID(axis) GROUP_ID(axis) LOCAL_SIZE(axis) GROUPS(axis) GLOBAL_ID(axis) GLOBAL_SIZE(axis), all int;
  *             INDEX is 64 bits wide, for positions in vectors.
  * Reals       REAL, of REAL_BITS 32 or 64; WIDE, in which sums are kept, of WIDE_BITS 32 or 64;
- *             REALC(1.5) is a literal of type REAL.
+ *             REALC(1.5) is a literal of type REAL, REAL_LARGEST the largest there is.
  * Lanes       REALV and WIDEV are vectors of V lanes: OpenCL's float16 where V is 16, the scalar itself where V is 1.
- *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v); SUMV(v) adds the lanes pairwise.
+ *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v), STORE_WIDEV(v, p, i); SUMV(v) adds the lanes pairwise.
  * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
@@ -75,9 +75,11 @@ typedef long long INDEX; /* long has 32 bits on Windows */
 #if REAL_BITS == 64
 #define REAL_ double
 #define REALC(x) (x)
+#define REAL_LARGEST 1.7976931348623157e308
 #elif REAL_BITS == 32
 #define REAL_ float
 #define REALC(x) PASTE(x, f)
+#define REAL_LARGEST 3.402823466e38f
 #else
 #error "REAL_BITS must be 32 or 64"
 #endif
@@ -97,6 +99,7 @@ typedef WIDE WIDEV;
 #define LOADV(p, i) ((p)[i])
 #define STOREV(v, p, i) ((p)[i] = (v))
 #define TO_WIDEV(v) ((WIDE)(v))
+#define STORE_WIDEV(v, p, i) ((p)[i] = (v))
 #define SUMV(v) (v)
 #else
 typedef PASTE(REAL_, V) REALV;
@@ -104,6 +107,7 @@ typedef PASTE(WIDE_, V) WIDEV;
 #define LOADV(p, i) PASTE(vload, V)(0, (p) + (i))
 #define STOREV(v, p, i) PASTE(vstore, V)(v, 0, (p) + (i))
 #define TO_WIDEV(v) PASTE(PASTE(convert_, WIDE_), V)(v)
+#define STORE_WIDEV(v, p, i) PASTE(vstore, V)(v, 0, (p) + (i))
 DEVICE WIDE SUM2_(PASTE(WIDE_, 2) v) { return v.lo + v.hi; }
 DEVICE WIDE SUM4_(PASTE(WIDE_, 4) v) { return SUM2_(v.lo + v.hi); }
 DEVICE WIDE SUM8_(PASTE(WIDE_, 8) v) { return SUM4_(v.lo + v.hi); }

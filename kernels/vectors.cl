@@ -4,8 +4,8 @@
  *   dot:   sum of x y     amax:  largest |x|, NaN where there is one
  *
  * Each x begins at element `x0` of its memory, at any alignment, and has `n` elements; x and y may be the same.
- * Grid: any number of groups on one axis; every work-item takes vectors of V elements, a whole grid apart. What does not
- * fill a vector is taken one by one.
+ * Grid: any number of groups on one axis. Each takes a contiguous chunk, its work-items vectors of V elements side by
+ * side, so that CPUs read on and GPUs read together. What does not fill a vector is taken one by one.
  * Reductions have two stages and a fixed order, so equal calls give equal bits: `partial_dot` and `partial_amax` leave
  * one number a group in `partial`; `finish_dot` and `finish_amax`, of one group, make one of them. Sums are kept in WIDE.
  * Shared memory: BLOCK numbers of type WIDE in the reductions.
@@ -13,20 +13,28 @@
  */
 #include "prelude.h"
 
-#define EACH_VECTOR(i, n) (INDEX i = (INDEX)GLOBAL_ID(0) * V; i + V <= (n); i += (INDEX)GLOBAL_SIZE(0) * V)
+/* What this work-item takes: vectors at `first`, `first + step`, ... that end by `last`. */
+#define TAKE_CHUNK(n)                                                                        \
+    const INDEX step = (INDEX)LOCAL_SIZE(0) * V;                                             \
+    const INDEX chunk = ((n) + step * GROUPS(0) - 1) / (step * GROUPS(0)) * step;            \
+    const INDEX first = chunk * GROUP_ID(0) + (INDEX)LOCAL_ID(0) * V;                        \
+    const INDEX last = chunk * (GROUP_ID(0) + 1) < (n) ? chunk * (GROUP_ID(0) + 1) : (n)
+#define EACH_VECTOR(i) (INDEX i = first; i + V <= last; i += step)
 #define EACH_LEFT_OVER(i, n) (INDEX i = (n) / V * V + GLOBAL_ID(0); i < (n); i += GLOBAL_SIZE(0))
 
 KERNEL void fill(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
 {
     x += x0;
-    for EACH_VECTOR(i, n) STOREV((REALV)(a), x, i);
+    TAKE_CHUNK(n);
+    for EACH_VECTOR(i) STOREV((REALV)(a), x, i);
     for EACH_LEFT_OVER(i, n) x[i] = a;
 }
 
 KERNEL void scale(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
 {
     x += x0;
-    for EACH_VECTOR(i, n) STOREV(a * LOADV(x, i), x, i);
+    TAKE_CHUNK(n);
+    for EACH_VECTOR(i) STOREV(a * LOADV(x, i), x, i);
     for EACH_LEFT_OVER(i, n) x[i] *= a;
 }
 
@@ -34,7 +42,8 @@ KERNEL void copy(GLOBAL const REAL* x, INDEX x0, GLOBAL REAL* y, INDEX y0, INDEX
 {
     x += x0;
     y += y0;
-    for EACH_VECTOR(i, n) STOREV(LOADV(x, i), y, i);
+    TAKE_CHUNK(n);
+    for EACH_VECTOR(i) STOREV(LOADV(x, i), y, i);
     for EACH_LEFT_OVER(i, n) y[i] = x[i];
 }
 
@@ -42,7 +51,8 @@ KERNEL void axpy(REAL a, GLOBAL const REAL* x, INDEX x0, GLOBAL REAL* y, INDEX y
 {
     x += x0;
     y += y0;
-    for EACH_VECTOR(i, n) STOREV(FMA((REALV)(a), LOADV(x, i), LOADV(y, i)), y, i);
+    TAKE_CHUNK(n);
+    for EACH_VECTOR(i) STOREV(FMA((REALV)(a), LOADV(x, i), LOADV(y, i)), y, i);
     for EACH_LEFT_OVER(i, n) y[i] = FMA(a, x[i], y[i]);
 }
 
@@ -66,8 +76,9 @@ KERNEL void partial_dot(GLOBAL const REAL* x, INDEX x0, GLOBAL const REAL* y, IN
 {
     x += x0;
     y += y0;
+    TAKE_CHUNK(n);
     WIDEV lanes = (WIDEV)(0);
-    for EACH_VECTOR(i, n) lanes = FMA(TO_WIDEV(LOADV(x, i)), TO_WIDEV(LOADV(y, i)), lanes);
+    for EACH_VECTOR(i) lanes = FMA(TO_WIDEV(LOADV(x, i)), TO_WIDEV(LOADV(y, i)), lanes);
     WIDE sum = SUMV(lanes);
     for EACH_LEFT_OVER(i, n) sum = FMA((WIDE)x[i], (WIDE)y[i], sum);
     REDUCE_GROUP(SUM, sum, partial[GROUP_ID(0)]);
@@ -76,8 +87,9 @@ KERNEL void partial_dot(GLOBAL const REAL* x, INDEX x0, GLOBAL const REAL* y, IN
 KERNEL void partial_amax(GLOBAL const REAL* x, INDEX x0, INDEX n, GLOBAL WIDE* partial)
 {
     x += x0;
+    TAKE_CHUNK(n);
     REALV lanes = (REALV)(0);
-    for EACH_VECTOR(i, n) {
+    for EACH_VECTOR(i) {
         const REALV size = fabs(LOADV(x, i));
         lanes = LARGER(lanes, size);
     }
