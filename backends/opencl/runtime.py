@@ -89,10 +89,13 @@ class OpenCLRuntime:
         self._check_range(source, offset, host.nbytes)
         if not host.flags.c_contiguous or not host.flags.writeable:
             raise DeviceError("a download needs a contiguous array that may be written to.")
-        if host.nbytes:
-            self._transfer(host, source.raw, src_offset=offset, is_blocking=True)
-        else:
+        if host.nbytes == 0:
             self.synchronize()
+            return
+        # Taken first: what another thread uploads meanwhile is kept for the next time.
+        uploads, self._uploads = self._uploads, []
+        self._transfer(host, source.raw, src_offset=offset, is_blocking=True)
+        uploads.clear()
 
     def copy(self, source: Buffer, target: Buffer, nbytes: int, source_offset: int = 0, target_offset: int = 0) -> None:
         self._check_range(source, source_offset, nbytes)
@@ -157,13 +160,12 @@ class OpenCLRuntime:
 
     def synchronize(self) -> None:
         self.check()
-        # Taken first: what another thread uploads meanwhile is kept for the next time.
         uploads, self._uploads = self._uploads, []
         try:
             self.queue.finish()
         except self._cl.Error as error:
             raise explain(error, self.device.name, "waiting") from error
-        del uploads
+        uploads.clear()
 
     def memory(self) -> MemoryUse:
         return self._tally.use()

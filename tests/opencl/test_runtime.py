@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -110,6 +111,17 @@ def test_an_upload_that_does_not_wait_is_there_for_the_next_launch(runtime, comp
         runtime.upload(np.full(1 << 20, value, "float32"), x, wait=False)
         launch()
     assert np.all(download(runtime, x) == 5.0)
+
+
+@pytest.mark.parametrize("wait", ["synchronize", "download"])
+def test_what_was_uploaded_without_waiting_is_let_go_at_the_next_wait(runtime, download, wait):
+    x, host = runtime.alloc(4000), np.ones(1000, "float32")
+    alive = weakref.ref(host)
+    runtime.upload(host, x, wait=False)
+    del host
+    runtime.synchronize() if wait == "synchronize" else download(runtime, x)
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_launch_keeps_the_buffers_that_are_bound_to_it(runtime, compile_text, upload, download):

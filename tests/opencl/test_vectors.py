@@ -82,6 +82,15 @@ def test_a_view_changes_its_part_only_at_any_alignment(vectors, dtype):
         np.testing.assert_array_equal(vectors.download(x), expected)
 
 
+def test_views_are_sliced_as_arrays_are_and_views_of_views_too(vectors, dtype):
+    host = np.arange(100, dtype=dtype)
+    x = vectors.upload(host)
+    for part in (slice(None), slice(90, None), slice(-7, -2), slice(50, 200), slice(70, 60)):
+        np.testing.assert_array_equal(vectors.download(vectors.view(x, part)), host[part])
+        inner = vectors.view(vectors.view(x, slice(20, 80)), part)
+        np.testing.assert_array_equal(vectors.download(inner), host[20:80][part])
+
+
 def test_a_nan_anywhere_makes_amax_nan_and_an_infinity_infinite(vectors, dtype):
     for position in (0, 15, 16, 500, 1000):
         x = np.linspace(-2, 1, 1001).astype(dtype)
