@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from gcnn import activations
-from gcnn.errors import BackendUnavailable, one_of
+from gcnn.errors import BackendUnavailable, Unsupported, one_of
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
 from gcnn.network import Network, Stage
@@ -87,6 +87,8 @@ class Capabilities:
         features: beyond the plain layers: "tables", "shared_kernels", "mixed_kernels", "strides", "padding",
             "irregular_maps", "bias_free", "radial_functions", "sample_gradients".
         deterministic: whether equal calls give equal bits.
+        variants: ways to make the same plan, such as layouts, that `plan(..., variant=)` can be told to take; conformance
+            tests every one. Empty where `plan` takes no `variant`.
     """
 
     dtypes: tuple[str, ...]
@@ -96,6 +98,7 @@ class Capabilities:
     updates: frozenset[str] = frozenset()
     features: frozenset[str] = frozenset()
     deterministic: bool = True
+    variants: tuple[str, ...] = ()
 
     def missing(self, program: Program, dtype: str) -> list[str]:
         """Everything in the program that these capabilities lack, by layer and reason."""
@@ -196,6 +199,15 @@ class Saved(NamedTuple):
     z: Value
     y: Value
     extra: Any = None
+
+
+def refuse(name: str, capabilities: Capabilities, program: Program, device: Device, dtype: str) -> None:
+    """Raise `Unsupported` with everything in a program that a backend, or its device, lacks."""
+    reasons = capabilities.missing(program, dtype)
+    if dtype not in device.dtypes and dtype in capabilities.dtypes:
+        reasons.append(f"dtype {dtype} on {device.name}, which computes in {', '.join(device.dtypes)}")
+    if reasons:
+        raise Unsupported(name, reasons)
 
 
 class LayerImplementation(Protocol):

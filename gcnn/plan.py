@@ -26,6 +26,7 @@ from gcnn.backend import (
     Value,
     VectorAlgebra,
     get_backend,
+    refuse,
 )
 from gcnn.errors import DataError, GcnnError, Unsupported
 from gcnn.maps import Array
@@ -69,11 +70,7 @@ class LayerwiseBackend(ABC):
 
     def plan(self, program: Program, device: Device, dtype: str, batch: int) -> LayerwisePlan:
         """A plan, or `Unsupported` with everything that is missing."""
-        reasons = self.capabilities.missing(program, dtype)
-        if dtype not in device.dtypes and dtype in self.capabilities.dtypes:
-            reasons.append(f"dtype {dtype} on {device.name}, which computes in {', '.join(device.dtypes)}")
-        if reasons:
-            raise Unsupported(self.name, reasons)
+        refuse(self.name, self.capabilities, program, device, dtype)
         return LayerwisePlan(self, program, device, dtype, batch)
 
 
@@ -127,7 +124,7 @@ class LayerwisePlan:
             raise GcnnError(
                 "this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step."
             )
-        loss = self.loss_gradient(x, t) + self._penalty(rule)
+        loss = self.loss_gradient(x, t) + penalty(rule, self.vectors.download(self.theta) if rule.l2 else None)
         self.count += 1
         if "update" in self._on_host:
             self._update_on_host(rule)
@@ -204,16 +201,6 @@ class LayerwisePlan:
     def _upload(self, host: Array) -> Value:
         return self.vectors.upload(np.asarray(host, dtype=self.dtype))
 
-    def _penalty(self, rule: UpdateRule) -> float:
-        """½ λ Σ mask (θ - centre)² (delmas, Eq. 3), in float64."""
-        if not rule.l2:
-            return 0.0
-        distance = self.vectors.download(self.theta).astype(np.float64) - (
-            0.0 if rule.l2_centre is None else rule.l2_centre
-        )
-        pull = distance if rule.l2_mask is None else distance * rule.l2_mask
-        return 0.5 * rule.l2 * float(pull @ distance)
-
     def _update_on_host(self, rule: UpdateRule) -> None:
         names = ("theta", "gradient")
         host = {name: self.vectors.download(getattr(self, name)) for name in names}
@@ -222,6 +209,15 @@ class LayerwisePlan:
         self.vectors.copy(self.vectors.upload(host["theta"]), self.theta)
         for name, slot in slots.items():
             self.vectors.copy(self.vectors.upload(slot), self.slots[name])
+
+
+def penalty(rule: UpdateRule, theta: Array | None) -> float:
+    """½ λ Σ mask (θ - centre)² (delmas, Eq. 3), in float64; θ is not needed without a penalty."""
+    if theta is None:
+        return 0.0
+    distance = theta.astype(np.float64) - (0.0 if rule.l2_centre is None else rule.l2_centre)
+    pull = distance if rule.l2_mask is None else distance * rule.l2_mask
+    return 0.5 * rule.l2 * float(pull @ distance)
 
 
 def apply_rule(

@@ -1,0 +1,74 @@
+"""What the accelerated backends share: which layers there are, and how a plan is made on a runtime."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from gcnn import layers
+from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
+from gcnn.backends.accelerated.activation import DeviceActivation
+from gcnn.backends.accelerated.dense import DeviceDense
+from gcnn.backends.accelerated.flatten import DeviceFlatten
+from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
+from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
+from gcnn.backends.accelerated.losses import ANY
+from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
+from gcnn.backends.accelerated.runtime import Runtime
+from gcnn.backends.accelerated.updates import RULES
+
+MAKERS: dict[type[layers.Layer], Maker] = {
+    layers.Activation: DeviceActivation,
+    layers.Dense: DeviceDense,
+    layers.Flatten: DeviceFlatten,
+}
+
+CAPABILITIES = Capabilities(
+    dtypes=("float32", "float64"),
+    layers=frozenset(layer.__name__ for layer in MAKERS),
+    activations=frozenset((*NUMBERS, SOFTMAX)),
+    losses=frozenset(ANY),
+    updates=frozenset(RULES),
+    features=frozenset({"tables", "bias_free", "sample_gradients"}),
+    variants=(VECTORS, SCALARS),
+)
+
+
+class AcceleratedBackend(ABC):
+    """A backend on runtimes; subclasses say which devices there are and open them.
+
+    One runtime a device and process: its plans share a queue and compiled kernels.
+    """
+
+    name: str
+    api_version = API_VERSION
+    capabilities = CAPABILITIES
+
+    def __init__(self) -> None:
+        self._runtimes: dict[tuple[int, Device], Runtime] = {}
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def devices(self) -> Sequence[Device | Unavailable]:
+        """Everything this backend could run on, first choice first; never raises."""
+
+    @abstractmethod
+    def open_runtime(self, device: Device) -> Runtime:
+        """A new runtime on a device."""
+
+    def runtime(self, device: Device) -> Runtime:
+        """The process's runtime on a device; a forked child opens its own."""
+        key = os.getpid(), device
+        with self._lock:
+            if key not in self._runtimes:
+                self._runtimes[key] = self.open_runtime(device)
+            return self._runtimes[key]
+
+    def plan(
+        self, program: Program, device: Device, dtype: str, batch: int, variant: str | None = None
+    ) -> AcceleratedPlan:
+        """A plan, or `Unsupported` with everything that is missing."""
+        refuse(self.name, self.capabilities, program, device, dtype)
+        return AcceleratedPlan(self.name, self.runtime(device), device, MAKERS, program, dtype, batch, variant)

@@ -1,0 +1,109 @@
+"""What all bound layers share: φ and δ. A layer adds launches of its own kernels, one method an equation."""
+
+from __future__ import annotations
+
+from gcnn import activations
+from gcnn.backends.accelerated.place import Place, tiles
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+
+NUMBERS = (
+    "identity",
+    "logistic",
+    "tanh",
+    "scaled_tanh",
+    "soft_logistic",
+    "softsign",
+    "relu",
+    "softplus",
+)
+"""What ACTIVATION means in kernels/activations.h, by position; softmax has kernels of its own."""
+SOFTMAX = "softmax"
+FROM_Z = frozenset({"soft_logistic", "softsign", "softplus", "relu"})
+"""Activations whose φ' is formed from z; the others' from y."""
+POINTS = 64
+"""Points that one work-item takes of an elementwise kernel."""
+
+
+class DeviceLayer:
+    """A layer bound to its place; every method gives launches for so many samples, to be enqueued in order.
+
+    Attributes:
+        place: the memory around it.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.activation = activations.get(place.stage.layer.activation).name
+
+    @property
+    def fused(self) -> int:
+        """ACTIVATION in the layer's own forward kernel: φ, or the identity where softmax follows."""
+        return NUMBERS.index("identity" if self.activation == SOFTMAX else self.activation)
+
+    @property
+    def target(self) -> Buffer:
+        """Where the forward kernel writes φ(z): y, or z where softmax follows."""
+        return self.place.z if self.activation == SOFTMAX else self.place.y
+
+    def forward(self, samples: int) -> list[Launch]:
+        """Eq. 1: y = φ(Z(y_in, θ))."""
+        launches = self.combine(samples)
+        if self.activation == SOFTMAX:
+            place = self.place
+            launches.append(
+                place.kernels.bind(
+                    "activation.cl",
+                    "softmax",
+                    (place.blocks(samples),),
+                    (place.z, place.y),
+                    POINTS=place.outputs,
+                    TILE=POINTS,
+                    ACTIVATION=0,
+                )
+            )
+        return launches
+
+    def combine(self, samples: int) -> list[Launch]:
+        """Z(y_in, θ) into `place.z` where it is read again, and `fused` φ of it into `target`."""
+        raise NotImplementedError(f"{type(self).__name__} must define combine(samples)")
+
+    def delta(self, samples: int) -> list[Launch]:
+        """Eq. 6: δ = ∂r/∂y · φ'(z), in place."""
+        place = self.place
+        blocks, sizes = place.blocks(samples), {"POINTS": place.outputs, "TILE": POINTS}
+        if self.activation == "identity":
+            return []
+        if self.activation == SOFTMAX:
+            return [
+                place.kernels.bind(
+                    "activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes
+                )
+            ]
+        groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(self.activation)
+        return [
+            place.kernels.bind(
+                "activation.cl", "delta", groups, (place.z, place.y, place.dy), ACTIVATION=number, **sizes
+            )
+        ]
+
+    def backpropagate(self, samples: int) -> list[Launch]:
+        """Eq. 7, the sum: ∂r/∂y_in = Σ δ ∂z/∂y_in."""
+        raise NotImplementedError(f"{type(self).__name__} must define backpropagate(samples)")
+
+    def gradient(self, samples: int) -> list[Launch]:
+        """Eq. 8: ∂r/∂θ = Σ δ ∂z/∂θ; a layer without parameters has none."""
+        return []
+
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+        """Eq. 8 without the sum over samples, into rows (samples, width) of which the layer fills its columns."""
+        return []
+
+    @property
+    def keeps_z(self) -> bool:
+        """Whether z is kept beside y, for whom reads it after y is made."""
+        return self.place.z is not self.place.y
+
+
+def reads_z(activation: str) -> bool:
+    """Whether z is read after y is made: where φ' is formed from it, and by softmax, which y takes its place beside."""
+    return activation == SOFTMAX or activation in FROM_Z

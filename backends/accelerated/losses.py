@@ -1,0 +1,65 @@
+"""Losses on a device (kernels/losses.cl)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gcnn.backend import Program
+from gcnn.backends.accelerated.layer import DeviceLayer
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+
+CLOSED = {
+    ("cross_entropy", "softmax"): 4,
+    ("binary_cross_entropy", "logistic"): 5,
+    ("binary_cross_entropy", "soft_logistic"): 6,
+}
+"""What LOSS means in the kernel: pairs that give δ directly (Hedberg 2015, Table 3)."""
+ANY = {"mse": 0, "sse": 1, "cross_entropy": 2, "binary_cross_entropy": 3}
+"""Losses that give ∂r/∂y."""
+
+
+class DeviceLoss:
+    """A loss bound to the last layer.
+
+    Attributes:
+        targets: (blocks, outputs, lanes), where they are uploaded.
+        samples: (blocks, lanes) in the wide dtype: each sample's loss, not scaled.
+    """
+
+    def __init__(self, program: Program, last: DeviceLayer) -> None:
+        assert program.loss is not None
+        self._loss, self._last, place = program.loss, last, last.place
+        kernels = place.kernels
+        self._closed = CLOSED.get((program.loss.name, last.activation))
+        self.targets = place.values(place.outputs, name="targets")
+        self.samples = kernels.runtime.zeros(
+            place.blocks() * kernels.lanes.count * kernels.wide.itemsize, "losses of the samples"
+        )
+        weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
+        self._weights: Buffer = kernels.constant(weights.astype(kernels.dtype), "weights of the loss")
+
+    def scale(self, samples: int) -> float:
+        """The factor of the reduction (Eq. 2; delmas, Eqs. 19 and 22)."""
+        return self._loss.scale(samples, self._last.place.outputs)
+
+    def evaluate(self, samples: int) -> list[Launch]:
+        """Each sample's loss, and δ of the last layer."""
+        place = self._last.place
+        kernels = place.kernels
+        arguments = (
+            place.z,
+            place.y,
+            self.targets,
+            self._weights,
+            np.int32(samples),
+            kernels.real(self.scale(samples)),
+            place.dy,
+            self.samples,
+        )
+        defines = {
+            "OUTPUTS": place.outputs,
+            "LOSS": ANY[self._loss.name] if self._closed is None else self._closed,
+            "EPS": f"REALC({float(np.finfo(kernels.dtype).eps)!r})",
+        }
+        launch = kernels.bind("losses.cl", "evaluate", (place.blocks(samples),), arguments, **defines)
+        return [launch] if self._closed is not None else [launch, *self._last.delta(samples)]

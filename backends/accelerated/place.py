@@ -1,0 +1,122 @@
+"""What a layer is bound to: the memory around it, and the kernels compiled for its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gcnn import kernels
+from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.maps import Array
+from gcnn.network import Stage
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """Kernels for one dtype and one way to lay samples into blocks.
+
+    Attributes:
+        runtime: where they run.
+        dtype: of the values.
+        wide: of the sums: float64 where the device has it.
+        lanes: the blocks.
+    """
+
+    runtime: Runtime
+    dtype: np.dtype[Any]
+    lanes: Lanes
+
+    @property
+    def wide(self) -> np.dtype[Any]:
+        return np.dtype("float64" if self.runtime.limits.float64 else self.dtype)
+
+    def bind(
+        self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
+    ) -> Launch:
+        """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
+        common = {
+            "REAL_BITS": 8 * self.dtype.itemsize,
+            "WIDE_BITS": 8 * self.wide.itemsize,
+            "V": self.lanes.vector,
+            "LANES": self.lanes.count,
+        }
+        program = self.runtime.compile(kernels.source(file), file, common | defines)
+        block = (self.lanes.threads, *[1] * (len(groups) - 1))
+        return self.runtime.bind(program.kernel(kernel), tuple(groups), block, arguments)
+
+    def alloc(self, count: int, name: str) -> Buffer:
+        """Memory for so many values, 0 at first."""
+        return self.runtime.zeros(max(count, 1) * self.dtype.itemsize, name)
+
+    def constant(self, host: Array, name: str) -> Buffer:
+        """An array that stays as it is, in the device's memory."""
+        host = np.ascontiguousarray(host)
+        buffer = self.runtime.alloc(max(host.nbytes, 1), name)
+        self.runtime.upload(host, buffer)
+        return buffer
+
+    def real(self, value: float) -> np.generic:
+        """A number as kernels take it."""
+        return self.dtype.type(value)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer's place in a plan; all values are [block][point][lane].
+
+    Attributes:
+        kernels: what compiles.
+        stage: the layer, its maps and its slice of θ.
+        batch: the most samples.
+        y_in, y: what it reads and makes.
+        z: the combinator's value, before φ; the same memory as y where nobody reads it afterwards.
+        dy: ∂r/∂y, which becomes δ in place.
+        dy_in: ∂r/∂y_in.
+        theta, gradient: the whole flat vectors.
+    """
+
+    kernels: Kernels
+    stage: Stage
+    batch: int
+    y_in: Buffer
+    z: Buffer
+    y: Buffer
+    dy: Buffer
+    dy_in: Buffer
+    theta: Buffer
+    gradient: Buffer
+
+    @property
+    def theta0(self) -> np.int64:
+        """Where the layer's parameters begin."""
+        return np.int64(self.stage.parameters.start)
+
+    @property
+    def inputs(self) -> int:
+        """Points of a sample that the layer reads."""
+        return self.stage.inputs.points
+
+    @property
+    def outputs(self) -> int:
+        """Points of a sample that the layer makes."""
+        return self.stage.outputs.points
+
+    def blocks(self, samples: int | None = None) -> int:
+        """Blocks of so many samples; of a full batch by default."""
+        return self.kernels.lanes.blocks(self.batch if samples is None else samples)
+
+    def values(self, *shape: int, name: str) -> Buffer:
+        """Memory for values of the layer's own: (blocks, *shape, lanes)."""
+        return self.kernels.alloc(
+            self.blocks() * prod(shape) * self.kernels.lanes.count, f"{name} of {self.stage.layer}"
+        )
+
+
+def tiles(count: int, tile: int) -> int:
+    """Groups of `tile` that cover `count`."""
+    return -(-count // tile)

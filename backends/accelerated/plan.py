@@ -1,0 +1,274 @@
+"""A program on a device, as lists of launches that are bound once. See `gcnn.backend.Plan` for the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gcnn.backend import Device, Program, UpdateRule
+from gcnn.backends.accelerated.flatten import DeviceFlatten
+from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
+from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
+from gcnn.backends.accelerated.place import Kernels, Place
+from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
+from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
+from gcnn.errors import DataError, GcnnError
+from gcnn.maps import Array
+from gcnn.plan import apply_rule, penalty
+
+Maker = Callable[[Place], DeviceLayer]
+
+
+class Launches(NamedTuple):
+    """What is enqueued for a number of samples, in order.
+
+    Attributes:
+        forward: from the input to the last layer's y.
+        loss: each sample's loss and the last layer's δ.
+        output_delta: the last layer's δ from ∂r/∂y, where a cotangent is given.
+        backward: from the last layer's δ to the gradient.
+        to_input: ∂r/∂x, after `backward`.
+    """
+
+    forward: list[Launch]
+    loss: list[Launch]
+    output_delta: list[Launch]
+    backward: list[Launch]
+    to_input: list[Launch]
+
+
+class AcceleratedPlan:
+    """Layers bound to their places, and launch lists for every number of samples that comes.
+
+    Args:
+        name: of the backend.
+        runtime: where it runs.
+        device: the same, as the backend describes it.
+        makers: what makes a bound layer, by the class of its specification.
+        program, dtype, batch: what is planned.
+        variant: a way to lay out samples against the rule, "vectors" or "scalars".
+    """
+
+    def __init__(
+        self,
+        name: str,
+        runtime: Runtime,
+        device: Device,
+        makers: Mapping[type[Any], Maker],
+        program: Program,
+        dtype: str,
+        batch: int,
+        variant: str | None = None,
+    ) -> None:
+        self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
+        self._runtime = runtime
+        self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, variant)
+        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes)
+        self.vectors = DeviceVectors(runtime, dtype)
+        count = program.parameter_count
+        self.theta, self.gradient = self.vectors.zeros(count), self.vectors.zeros(count)
+        rule = program.update
+        self.slots = {name: self.vectors.zeros(n) for name, n in rule.slot_sizes(count).items()} if rule else {}
+        self.hyperparameters = dict(rule.hyperparameters) if rule else {}
+        self.count = 0
+        self._values, self._slopes = self._memory(makers), self._memory(makers)
+        self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(program.stages)]
+        self._loss = DeviceLoss(program, self._layers[-1]) if program.loss else None
+        self._update: DeviceUpdate | None = None
+        if rule is not None and rule.kind in RULES:
+            buffers = [slot.buffer for slot in self.slots.values()]
+            self._update = DeviceUpdate(self._kernels, rule, count, self.theta.buffer, self.gradient.buffer, buffers)
+        self._launches: dict[int, Launches] = {}
+        self._closed = False
+
+    def _memory(self, makers: Mapping[type[Any], Maker]) -> list[Buffer]:
+        """A value a layer, and one of the input; what only renames its points shares its input's memory."""
+        buffers = [self._value(self.program.inputs.points)]
+        for stage in self.program.stages:
+            shared = makers[type(stage.layer)] is DeviceFlatten
+            buffers.append(buffers[-1] if shared else self._value(stage.outputs.points))
+        return buffers
+
+    def _value(self, points: int) -> Buffer:
+        blocks = self._lanes.blocks(self.batch)
+        return self._kernels.alloc(blocks * points * self._lanes.count, "a layer's values")
+
+    def _place(self, number: int) -> Place:
+        stage, y = self.program.stages[number], self._values[number + 1]
+        activation = stage.layer.activation
+        loss, is_last = self.program.loss, number == len(self.program.stages) - 1
+        closed = loss is not None and is_last and (loss.name, activation) in CLOSED
+        return Place(
+            kernels=self._kernels,
+            stage=stage,
+            batch=self.batch,
+            y_in=self._values[number],
+            z=self._value(stage.outputs.points) if reads_z(activation) or closed else y,
+            y=y,
+            dy=self._slopes[number + 1],
+            dy_in=self._slopes[number],
+            theta=self.theta.buffer,
+            gradient=self.gradient.buffer,
+        )
+
+    def _for(self, samples: int) -> Launches:
+        """The launch lists for so many samples, bound when first asked for."""
+        if samples not in self._launches:
+            layers = self._layers
+            backward: list[Launch] = []
+            for number in reversed(range(len(layers))):
+                backward += layers[number].gradient(samples)
+                if number:
+                    backward += layers[number].backpropagate(samples) + layers[number - 1].delta(samples)
+            self._launches[samples] = Launches(
+                forward=[launch for layer in layers for launch in layer.forward(samples)],
+                loss=self._loss.evaluate(samples) if self._loss else [],
+                output_delta=layers[-1].delta(samples),
+                backward=backward,
+                to_input=layers[0].backpropagate(samples),
+            )
+        return self._launches[samples]
+
+    def forward(self, x: Array, out: Array | None = None) -> Array:
+        launches = self._start(x)
+        self._enqueue(launches.forward)
+        return self._download(self._values[-1], self.program.outputs.shape, len(x), out)
+
+    def loss(self, x: Array, t: Array) -> float:
+        launches = self._start(x)
+        self._enqueue(launches.forward)
+        return self._evaluate_loss(launches, t)
+
+    def loss_gradient(self, x: Array, t: Array) -> float:
+        launches = self._start(x)
+        self._enqueue(launches.forward)
+        loss = self._evaluate_loss(launches, t)
+        self._enqueue(launches.backward)
+        return loss
+
+    def vjp(self, x: Array, v: Array) -> Array:
+        launches = self._start(x)
+        self._enqueue(launches.forward)
+        self._upload(v, self._slopes[-1], self.program.outputs.points)
+        self._enqueue(launches.output_delta + launches.backward + launches.to_input)
+        return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
+
+    def step(self, x: Array, t: Array) -> float:
+        rule = self.program.update
+        if rule is None:
+            raise GcnnError(
+                "this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step."
+            )
+        loss = self._penalty(rule) + self.loss_gradient(x, t)
+        self.count += 1
+        if self._update is not None:
+            self._update.apply(self.hyperparameters, self.count)
+        else:
+            self._update_on_host()
+        return loss
+
+    def sample_gradients(self, x: Array, v: Array) -> Array:
+        launches = self._start(x)
+        samples, width = len(x), self.program.parameter_count
+        rows = self._kernels.alloc(samples * width, "gradients of the samples")
+        self._enqueue(launches.forward)
+        self._upload(v, self._slopes[-1], self.program.outputs.points)
+        self._enqueue(launches.output_delta)
+        for number in reversed(range(len(self._layers))):
+            layer = self._layers[number]
+            self._enqueue(layer.sample_gradients(samples, rows, width))
+            if number:
+                self._enqueue(layer.backpropagate(samples) + self._layers[number - 1].delta(samples))
+        host = np.empty((samples, width), self.dtype)
+        self._runtime.download(rows, host)
+        return host
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "backend": self._name,
+            "device": self.device.name,
+            "dtype": self.dtype,
+            "batch": self.batch,
+            "lanes": self._lanes.count,
+            "vector": self._lanes.vector,
+            "layers": [
+                {"layer": str(stage.layer), "kernel": type(layer).__name__}
+                for stage, layer in zip(self.program.stages, self._layers, strict=True)
+            ],
+            "on_host": ["update"] if self.program.update and self._update is None else [],
+        }
+
+    def synchronize(self) -> None:
+        self._check_open()
+        self._runtime.synchronize()
+
+    def close(self) -> None:
+        self._closed = True
+        for held in ("theta", "gradient", "slots", "_layers", "_values", "_slopes", "_loss", "_update", "_launches"):
+            self.__dict__.pop(held, None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise GcnnError("this plan is closed; bind the network again.")
+
+    def _start(self, x: Array) -> Launches:
+        """The input on the device, and what to enqueue for so many samples."""
+        self._check_open()
+        if not 1 <= len(x) <= self.batch:
+            raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
+        self._upload(x, self._values[0], self.program.inputs.points)
+        return self._for(len(x))
+
+    def _enqueue(self, launches: list[Launch]) -> None:
+        for launch in launches:
+            launch()
+
+    def _evaluate_loss(self, launches: Launches, t: Array) -> float:
+        if self._loss is None:
+            raise GcnnError("this plan was made without a loss.")
+        self._upload(t, self._loss.targets, self.program.outputs.points)
+        self._enqueue(launches.loss)
+        losses = np.empty(self._lanes.blocks(len(t)) * self._lanes.count, self._kernels.wide)
+        self._runtime.download(self._loss.samples, losses)
+        return float(losses.sum(dtype=np.float64)) * self._loss.scale(len(t))
+
+    def _upload(self, values: Array, target: Buffer, points: int) -> None:
+        values = np.asarray(values, dtype=self.dtype)
+        packed = self._lanes.empty(len(values), points, np.dtype(self.dtype))
+        self._lanes.pack(values, packed)
+        self._runtime.upload(packed, target)
+
+    def _download(self, source: Buffer, shape: tuple[int, ...], samples: int, out: Array | None) -> Array:
+        points = int(np.prod(shape))
+        packed = self._lanes.empty(samples, points, np.dtype(self.dtype))
+        self._runtime.download(source, packed)
+        result = np.empty((samples, *shape), self.dtype) if out is None else out
+        plain = (
+            result
+            if result.flags.c_contiguous and result.dtype == packed.dtype
+            else np.empty((samples, *shape), self.dtype)
+        )
+        self._lanes.unpack(packed, plain)
+        if plain is not result:
+            result[...] = plain
+        return result
+
+    def _penalty(self, rule: UpdateRule) -> float:
+        if self._update is not None:
+            return self._update.penalty()
+        return penalty(rule, self.vectors.download(self.theta) if rule.l2 else None)
+
+    def _update_on_host(self) -> None:
+        """A rule that has no kernel: the vectors go to the host and back."""
+        rule = self.program.update
+        assert rule is not None
+        vectors: dict[str, DeviceVector] = {"theta": self.theta, **self.slots}
+        host = {name: self.vectors.download(vector) for name, vector in vectors.items()}
+        theta = host.pop("theta")
+        apply_rule(rule, theta, self.vectors.download(self.gradient), host, self.hyperparameters, self.count)
+        for name, value in {"theta": theta, **host}.items():
+            self.vectors.copy(self.vectors.upload(value), vectors[name])

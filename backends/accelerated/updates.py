@@ -1,0 +1,110 @@
+"""Update rules on a device (kernels/updates.cl): the penalty's pull, the limits on the gradient, and the rule, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import sqrt
+
+import numpy as np
+
+from gcnn import kernels as sources
+from gcnn.backend import UpdateRule
+from gcnn.backends.accelerated.place import Kernels
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+
+Numbers = Callable[[Mapping[str, float], int], tuple[float, ...]]
+"""(hyper-parameters, count) -> what the kernel's formula reads, formed in double precision."""
+
+RULES: dict[str, tuple[int, Numbers]] = {
+    "gradient_descent": (0, lambda h, n: (h["lr"],)),
+    "momentum": (1, lambda h, n: (h["lr"], h["momentum"])),
+    "damped_particle": (2, lambda h, n: (h["alpha"], 1 - h["gamma"] * h["alpha"])),
+    "adagrad": (3, lambda h, n: (h["lr"], h["eps"])),
+    "adagrad_mean": (4, lambda h, n: (h["lr"], h["eps"], 1 / n)),
+    "rmsprop": (5, lambda h, n: (h["lr"], h["eps"], 1 - h["beta"])),
+    "adam": (
+        6,
+        lambda h, n: (h["lr"], h["eps"], 1 - h["beta1"], 1 - h["beta2"], 1 - h["beta1"] ** n, 1 - h["beta2"] ** n),
+    ),
+}
+"""What RULE means in the kernel."""
+BLOCK = 64
+_GROUPS = 64
+_NUMBERS = 8
+
+
+class DeviceUpdate:
+    """A rule bound to a plan's vectors.
+
+    Args:
+        kernels: what compiles.
+        rule: one of `RULES`.
+        count: how many parameters there are.
+        theta, gradient: the whole flat vectors.
+        slots: the rule's state, in its order.
+    """
+
+    def __init__(
+        self, kernels: Kernels, rule: UpdateRule, count: int, theta: Buffer, gradient: Buffer, slots: list[Buffer]
+    ) -> None:
+        self._kernels, self._rule = kernels, rule
+        number, self._numbers = RULES[rule.kind]
+        runtime = kernels.runtime
+        self._program = runtime.compile(
+            sources.source("updates.cl"),
+            "updates.cl",
+            {
+                "REAL_BITS": 8 * kernels.dtype.itemsize,
+                "WIDE_BITS": 8 * kernels.wide.itemsize,
+                "BLOCK": BLOCK,
+                "RULE": number,
+                "L2": int(rule.l2 > 0),
+                "CENTRE": int(rule.l2_centre is not None),
+                "MASK": int(rule.l2_mask is not None),
+                "CLIP_VALUE": int(rule.clip_value is not None),
+                "CLIP_NORM": int(rule.clip_norm is not None),
+            },
+        )
+        centre = (
+            theta if rule.l2_centre is None else kernels.constant(rule.l2_centre.astype(kernels.dtype), "l2_centre")
+        )
+        mask = theta if rule.l2_mask is None else kernels.constant(rule.l2_mask.astype(kernels.dtype), "l2_mask")
+        self._partial = runtime.alloc(_GROUPS * kernels.wide.itemsize, "partial sums")
+        self._h = kernels.alloc(_NUMBERS, "numbers of the update rule")
+        self._factor = kernels.constant(np.ones(1, kernels.dtype), "factor of the gradient")
+        self._sent: tuple[float, ...] = ()
+        n, l2, limit = np.int64(count), kernels.real(rule.l2), kernels.real(rule.clip_value or 0.0)
+        first, second = (*slots, theta, theta)[:2]
+        pulled = (theta, gradient, centre, mask, l2, limit, n)
+        self._squares = self._bind("squares", (*pulled, self._partial))
+        self._penalty = self._bind("penalty", (theta, centre, mask, n, self._partial))
+        self._update = self._bind(
+            "update", (theta, gradient, first, second, centre, mask, l2, limit, n, self._h, self._factor)
+        )
+
+    def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
+        return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (BLOCK,), arguments)
+
+    def penalty(self) -> float:
+        """½ λ Σ mask (θ - centre)² (delmas, Eq. 3); waits where there is one."""
+        return 0.5 * self._rule.l2 * self._total(self._penalty) if self._rule.l2 else 0.0
+
+    def apply(self, hyperparameters: Mapping[str, float], count: int) -> None:
+        """One step; waits only where the gradient's norm is limited."""
+        runtime, dtype = self._kernels.runtime, self._kernels.dtype
+        numbers = self._numbers(hyperparameters, count)
+        if numbers != self._sent:
+            runtime.upload(np.asarray(numbers, dtype), self._h)
+            self._sent = numbers
+        if self._rule.clip_norm is not None:
+            norm = sqrt(self._total(self._squares))
+            factor = self._rule.clip_norm / norm if norm > self._rule.clip_norm else 1.0
+            runtime.upload(np.full(1, factor, dtype), self._factor)
+        self._update()
+
+    def _total(self, launch: Launch) -> float:
+        """The sum of what a launch leaves in the partial sums."""
+        partial = np.empty(_GROUPS, self._kernels.wide)
+        launch()
+        self._kernels.runtime.download(self._partial, partial)
+        return float(partial.sum(dtype=np.float64))

@@ -1,0 +1,24 @@
+"""The backend "opencl": every OpenCL device that computes, through pyopencl."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gcnn.backend import Device, Unavailable
+from gcnn.backends.accelerated.backend import AcceleratedBackend
+from gcnn.backends.opencl import discovery
+
+
+class OpenCLBackend(AcceleratedBackend):
+    """GPUs before CPUs; what does not compute is listed with the reason."""
+
+    name = discovery.NAME
+
+    def devices(self) -> Sequence[Device | Unavailable]:
+        return discovery.devices()
+
+    def open_runtime(self, device: Device) -> discovery.OpenCLRuntime:
+        return discovery.open_runtime(device)
+
+
+BACKEND = OpenCLBackend()

@@ -1,0 +1,63 @@
+/* phi(z), and phi'(z) from z and y = phi(z): gcnn/activations.py, with backends/numpy/activations.py as the measure.
+ *
+ * PHI(z)             REALV to REALV; finite at any finite z.
+ * PHI_PRIME(z, y)    formed from whichever is exact: from y, or from z where y has lost it. The other is not read.
+ * Define: ACTIVATION, one of the numbers below (default IDENTITY). softmax is no function of one value: activation.cl.
+ */
+#define IDENTITY 0
+#define LOGISTIC 1
+#define TANH 2
+#define SCALED_TANH 3
+#define SOFT_LOGISTIC 4
+#define SOFTSIGN 5
+#define RELU 6
+#define SOFTPLUS 7
+#ifndef ACTIVATION
+#define ACTIVATION IDENTITY
+#endif
+
+/* The exponential is never above 1. */
+DEVICE REALV PHI_LOGISTIC(REALV z)
+{
+    const REALV e = exp(-fabs(z));
+    return (z < 0 ? e : (REALV)(1)) / (1 + e);
+}
+
+#if ACTIVATION == IDENTITY
+#define PHI(z) (z)
+#define PHI_PRIME(z, y) ((REALV)(1))
+#elif ACTIVATION == LOGISTIC
+#define PHI(z) PHI_LOGISTIC(z)
+#define PHI_PRIME(z, y) ((y) * (1 - (y)))
+#elif ACTIVATION == TANH
+#define PHI(z) tanh(z)
+#define PHI_PRIME(z, y) (1 - (y) * (y))
+#elif ACTIVATION == SCALED_TANH
+/* LeCun et al. 1998, appendix A: 1.7159 tanh(2 z / 3) */
+#define TANH_HEIGHT REALC(1.7159)
+#define TANH_SLOPE REALC(0.66666666666666667)
+#define PHI(z) (TANH_HEIGHT * tanh(TANH_SLOPE * (z)))
+#define PHI_PRIME(z, y) ((TANH_SLOPE / TANH_HEIGHT) * (TANH_HEIGHT - (y)) * (TANH_HEIGHT + (y)))
+#elif ACTIVATION == SOFT_LOGISTIC
+DEVICE REALV PHI(REALV z)
+{
+    const REALV tail = REALC(0.5) / (1 + fabs(z));
+    return z < 0 ? tail : 1 - tail;
+}
+#define PHI_PRIME(z, y) (REALC(0.5) / (1 + fabs(z)) / (1 + fabs(z)))
+#elif ACTIVATION == SOFTSIGN
+#define PHI(z) ((z) / (1 + fabs(z)))
+#define PHI_PRIME(z, y) (1 / (1 + fabs(z)) / (1 + fabs(z)))
+#elif ACTIVATION == RELU
+/* Not fmax, which loses a NaN. */
+#define PHI(z) ((z) < 0 ? (REALV)(0) : (z))
+#define PHI_PRIME(z, y) ((z) > 0 ? (REALV)(1) : (REALV)(0))
+#elif ACTIVATION == SOFTPLUS
+DEVICE REALV PHI(REALV z)
+{
+    return (z < 0 ? (REALV)(0) : z) + log1p(exp(-fabs(z)));
+}
+#define PHI_PRIME(z, y) PHI_LOGISTIC(z)
+#else
+#error "ACTIVATION is none of these numbers"
+#endif

@@ -1,0 +1,46 @@
+/* Sums over the samples of a block, and which of its lanes hold samples.
+ *
+ * LANE_SUM(v, scratch)   the sum over all LANES lanes, in WIDE: of a vector's components where V = LANES, of the threads
+ *                        side by side where V = 1, through `scratch`, a SHARED array of LANE_SCRATCH elements of WIDE. Every
+ *                        thread of the group must take part, and every thread gets the sum. Always in the same order.
+ * FIRST_LANE             this work-item's first lane; `FIRST_LANE == 0` names one item of a block.
+ * IN_USE(block, samples) 1 in the lanes that hold one of the first `samples` samples, 0 in the others, as REALV.
+ */
+#if V == LANES
+#define LANE_SCRATCH 1
+#define LANE_SUM(v, scratch) SUMV(TO_WIDEV(v))
+#define FIRST_LANE 0
+#else
+#define LANE_SCRATCH LANES
+#define FIRST_LANE LOCAL_ID(0)
+DEVICE WIDE LANE_SUM(REALV v, SHARED WIDE* scratch)
+{
+    scratch[LOCAL_ID(0)] = v;
+    BARRIER();
+    for (int reach = LANES / 2; reach > 0; reach /= 2) {
+        if (LOCAL_ID(0) < reach) scratch[LOCAL_ID(0)] += scratch[LOCAL_ID(0) + reach];
+        BARRIER();
+    }
+    const WIDE sum = scratch[0];
+    BARRIER();
+    return sum;
+}
+#endif
+
+DEVICE REALV IN_USE(int block, int samples)
+{
+    REAL each[V];
+    for (int lane = 0; lane < V; ++lane) each[lane] = block * LANES + FIRST_LANE + lane < samples;
+    return LOADV(each, 0);
+}
+
+/* Write each lane to its sample's row at `column`, where the lane holds one of the first `samples` samples. */
+DEVICE void STORE_ROWS(REALV v, GLOBAL REAL* rows, INDEX width, INDEX column, int block, int samples)
+{
+    REAL each[V];
+    STOREV(v, each, 0);
+    for (int lane = 0; lane < V; ++lane) {
+        const INDEX sample = (INDEX)block * LANES + FIRST_LANE + lane;
+        if (sample < samples) rows[sample * width + column] = each[lane];
+    }
+}
