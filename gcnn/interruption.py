@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -64,5 +65,7 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._give_back()
         self.signal = number
-        if self._noted is not None:
-            self._noted()
+        # Text that the signal came in the middle of may refuse more text. Stopping is worth more than saying so.
+        with suppress(RuntimeError, OSError):
+            if self._noted is not None:
+                self._noted()

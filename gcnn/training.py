@@ -155,7 +155,7 @@ class Training:
                 self._save()
             if interruption.signal is not None:
                 self._interrupt(interruption.signal)
-        self._check_theta(epoch)
+        self._check_finite(epoch)
         self.history.loss.append(self.loss)
         if self.validation is not None:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -198,9 +198,12 @@ class Training:
         self.loss += float(loss) * (1.0 if self.model.network.loss.reduction == "sum" else len(rows) / self.size)
         self.batches += 1
 
-    def _check_theta(self, epoch: int) -> None:
-        if not np.isfinite(self.model.theta).all():
-            raise FloatingPointError(f"parameters became infinite in epoch {epoch}. {self._remedy()}")
+    def _check_finite(self, epoch: int) -> None:
+        """Parameters may be finite yet where the optimizer's state is not, as where a gradient's square overflows."""
+        for name, values in self.step.state().items():
+            if not np.isfinite(values).all():
+                what = "parameters" if name == "theta" else f"the optimizer's {name.removeprefix('slot.')}"
+                raise FloatingPointError(f"{what} became infinite in epoch {epoch}. {self._remedy()}")
 
     def _remedy(self) -> str:
         saved = f" The last checkpoint, {self._checkpoint.path}, is from before." if self._checkpoint else ""
@@ -213,7 +216,7 @@ class Training:
         """Save the training, if it has a checkpoint. Where that fails, training goes on and tries again later, unless it must."""
         if self._checkpoint is None:
             return
-        self._check_theta(self.history.epochs + 1)  # what is broken must not replace what is whole
+        self._check_finite(self.history.epochs + 1)  # what is broken must not replace what is whole
         try:
             write_checkpoint(self._path, snapshot(self))
         except OSError as error:

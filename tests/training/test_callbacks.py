@@ -214,6 +214,16 @@ def test_a_callback_that_trains_the_model_itself_is_told_that_only_one_can(resum
         fit(resume=resume, callbacks=[train])
 
 
+def test_a_callback_may_measure_now_and_then(fit):
+    def measure(epoch, model, history):
+        if epoch % 2:
+            history.accuracy.append(float(epoch))
+
+    fit(epochs=3, resume=False, callbacks=[measure])
+    _, history = fit(epochs=5, resume=True, callbacks=[measure])
+    assert history.accuracy == [1.0, 3.0, 5.0]
+
+
 def test_two_trainings_after_each_other_share_nothing_but_the_model():
     def run(optimizers):
         model = Network([Dense(1)], 1, "mse").bind("numpy", dtype="float64", batch=4)

@@ -215,6 +215,20 @@ def test_a_broken_parameter_never_replaces_a_whole_checkpoint(tmp_path):
     assert np.isfinite(read_checkpoint(path).tensors["theta"]).all()
 
 
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_broken_state_ends_the_training_though_the_parameters_are_finite_and_replaces_no_checkpoint(saved, tmp_path):
+    """The square of a gradient of 3e19 is no float32: Adam then divides by infinity, and θ stays where it is."""
+    model = Network([Dense(3, activation="softmax")], 2).bind("numpy")
+    model.theta = np.zeros(9)
+    checkpoint = Checkpoint(tmp_path / "checkpoint", 0) if saved else None
+    said = r"the optimizer's v became infinite in epoch 1\. Use a smaller learning rate"
+    with pytest.raises(FloatingPointError, match=said + (".*checkpoint, is from before" if saved else "")):
+        gcnn.train(model, ([[1e20, 1e20]], [0]), Adam(), 1, checkpoint=checkpoint)
+    assert np.isfinite(model.theta).all()
+    if saved:
+        assert read_checkpoint(tmp_path / "checkpoint").document["count"] == 0
+
+
 def test_a_failed_save_in_the_middle_is_logged_and_the_old_checkpoint_stays(
     tmp_path, monkeypatch, caplog, uninterrupted
 ):
@@ -296,6 +310,21 @@ def test_what_goes_wrong_after_a_signal_is_told_and_not_the_signal():
 
     with pytest.raises(ZeroDivisionError):
         fail()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("reentrant call inside a writer"), BrokenPipeError()])
+def test_a_signal_is_noted_though_nothing_can_be_said_of_it(error):
+    def say():
+        raise error
+
+    def press():
+        with gcnn.interruption.Interruption(say) as interruption:
+            signal.raise_signal(signal.SIGINT)
+            assert interruption.signal == signal.SIGINT
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        press()
 
 
 @pytest.mark.parametrize("number", gcnn.interruption.SIGNALS)
