@@ -8,6 +8,9 @@ from typing import Any
 
 from gcnn.errors import FormatError
 
+_LEAST, _MOST = -(2**63), 2**63 - 1
+"""The integers of TOML."""
+
 
 def toml_object(text: str) -> dict[str, Any]:
     """The names and values of a TOML text; TOML itself refuses a name given twice.
@@ -26,7 +29,7 @@ def toml_object(text: str) -> dict[str, Any]:
         value = values.pop()
         if isinstance(value, dict | list):
             values += value.values() if isinstance(value, dict) else value
-        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        elif isinstance(value, int) and not _LEAST <= value <= _MOST:
             raise FormatError("not a TOML document: an integer needs more than the 64 bits that TOML has.")
     return document
 
@@ -48,8 +51,8 @@ def write_toml(document: dict[str, Any], tables: str) -> str:
 
 
 def _toml(value: Any) -> str:
-    # Booleans, integers, finite floats and strings are written alike in JSON and TOML.
-    if isinstance(value, bool | int | float | str):
+    # Booleans, integers of 64 bits, finite floats and strings are written alike in JSON and TOML.
+    if isinstance(value, bool | float | str) or (isinstance(value, int) and _LEAST <= value <= _MOST):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"

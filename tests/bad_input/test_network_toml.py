@@ -86,6 +86,10 @@ def test_what_toml_cannot_hold_is_not_written(refuses):
     object.__setattr__(network.layers[0], "bias", {1, 2})
     with refuses(FormatError, "TOML cannot hold {1, 2}", "to_json"):
         network.to_toml()
+    with refuses(FormatError, "TOML cannot hold 9223372036854775808", "to_json"):
+        gcnn.Network([layers.Dense(2)], 2, "mse", seed=2**63).to_toml()
+    greatest = gcnn.Network([layers.Dense(2)], 2, "mse", seed=2**63 - 1)
+    assert gcnn.Network.from_toml(greatest.to_toml()) == greatest
 
 
 @pytest.mark.parametrize(
