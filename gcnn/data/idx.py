@@ -25,7 +25,7 @@ from gcnn.maps import Array
 
 CODES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """Type codes of the format, and what they stand for."""
-_DIMENSIONS = 32 if np.lib.NumpyVersion(np.__version__) < "2.0.0" else 64
+MOST_DIMENSIONS = 32 if np.lib.NumpyVersion(np.__version__) < "2.0.0" else 64
 """The most that a NumPy array can have."""
 _GZIP = b"\x1f\x8b"
 _EXPANSION = 1032
@@ -80,8 +80,8 @@ def _header(path: Path, file: BinaryIO | gzip.GzipFile) -> tuple[np.dtype[np.gen
     if code not in CODES:
         known = ", ".join(f"0x{known:02X}" for known in CODES)
         raise FormatError(f"{path}: unknown type code 0x{code:02X}; expected one of {known}.")
-    if not 1 <= dimensions <= _DIMENSIONS:
-        raise FormatError(f"{path}: {dimensions} dimensions; expected 1 to {_DIMENSIONS}.")
+    if not 1 <= dimensions <= MOST_DIMENSIONS:
+        raise FormatError(f"{path}: {dimensions} dimensions; expected 1 to {MOST_DIMENSIONS}.")
     sizes = file.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise FormatError(f"{path}: ends within its header; expected the sizes of {dimensions} dimensions.")

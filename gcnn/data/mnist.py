@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 
 from gcnn.data.dataset import Dataset, suitable_model
 from gcnn.data.download import download as download_file
-from gcnn.data.idx import read_idx
+from gcnn.data.idx import MOST_DIMENSIONS, read_idx
 from gcnn.data.samples import ArraySamples
 from gcnn.errors import FormatError
 from gcnn.maps import Array
@@ -191,7 +191,7 @@ def idx_images(path: Path) -> Array:
         FormatError: no IDX file, or one that holds something else. OSError: it cannot be read.
     """
     x = read_idx(path)
-    if x.dtype != np.uint8 or x.ndim < 2 or not x.size:
+    if x.dtype != np.uint8 or not 2 <= x.ndim < MOST_DIMENSIONS or not x.size:
         raise FormatError(
             f"{path}: {_size(x.shape)} values of {x.dtype.name}; expected images x rows x columns of uint8."
         )

@@ -131,6 +131,7 @@ def test_a_folder_with_idx_files_opens_by_its_path_with_the_classes_that_its_lab
         ({"train_images": np.zeros((30, 5, 4), np.float32)}, ["train-images", "float32; expected", "uint8"]),
         ({"train_images": np.zeros(30, np.uint8)}, ["train-images", "30 values of uint8; expected images x rows"]),
         ({"train_images": np.zeros((30, 0, 4), np.uint8)}, ["train-images", "30 x 0 x 4 values"]),
+        ({"train_images": np.zeros((30, *[1] * 63), np.uint8)}, ["train-images", "expected images x rows"]),
         ({"train_images": np.zeros((0, 5, 4), np.uint8)}, ["train-images", "0 x 5 x 4 values"]),
         ({"train_labels": np.zeros(30, np.float64)}, ["train-labels", "expected one integer an image"]),
         (
