@@ -23,7 +23,7 @@ def model():
     return model
 
 
-WEIGHTS = [1] * 6 + [0] * 2 + [1] * 2 + [0] * 2 + [1] * 12 + [0] * 3 + [1] * 6 + [0] * 2
+WEIGHTS = [1] * 6 + [0] * 2 + [1] * 2 + [0] * 2 + [0] * 12 + [0] * 3 + [1] * 6 + [0] * 2
 """1 on the weights of that network: kernels, biases; α, biases; centres, widths; weights, biases."""
 
 
