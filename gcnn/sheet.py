@@ -22,10 +22,10 @@ FEW = 20
 """With more classes than this, each is shown by one sample, and its name stands above."""
 MOST = 300
 """Classes, or samples with a number, that are shown; others are left out."""
-SIDE, GAP, BORDER, HEAD = 0.72, 0.08, 0.15, 0.45
-"""Inches: the longer side of a picture, between two, around all, and for the title."""
-ABOVE, LETTER = 0.2, 0.075
-"""Inches: for a name above a picture, and a letter of one beside it."""
+SIDE, GAP, BORDER, HEAD = 96, 10, 20, 56
+"""Dots: about the longer side of a picture, between two, around all, and for the title."""
+ABOVE, LETTER = 24, 10
+"""Dots: for a name above a picture, and for a letter of one beside it."""
 LONGEST = 24
 """Letters of a name beside a row."""
 DOTS_PER_INCH = 130
@@ -46,7 +46,7 @@ def draw_sheet(dataset: Dataset, path: Path) -> None:
     if classes is None:
         x, t = dataset.training[:MOST]
         rows = _in_rows(
-            (", ".join(f"{number:.4g}" for number in target), image) for target, image in zip(t, x, strict=True)
+            (", ".join(f"{number:.3g}" for number in target), image) for target, image in zip(t, x, strict=True)
         )
         title, beside = f"the first {len(x)} samples, with the numbers to fit", False
     elif len(classes) <= FEW:
@@ -82,14 +82,14 @@ def _in_rows(pictures: Iterable[Picture]) -> list[list[Picture]]:
 def _figure(rows: list[list[Picture]], title: str, beside: bool) -> Figure:
     """The pictures in rows; names stand beside the rows, or above every picture."""
     images = [image for row in rows for _, image in row]
-    height, width = (SIDE * side / max(images[0].shape[1:]) for side in images[0].shape[1:])
+    height, width = _dots(*images[0].shape[1:])
     names = [row[0][0] if row else "" for row in rows]
     left = BORDER + (LETTER * min(max(map(len, names)), LONGEST) + GAP if beside else 0)
-    step_x, step_y = width + GAP, height + (GAP if beside else ABOVE + GAP)
+    step_x, step_y = width + GAP, height + GAP + (0 if beside else ABOVE)
     # Wide enough for the title, too.
-    size_x = max(left + step_x * max(map(len, rows)) + BORDER, LETTER * 1.3 * len(title) + 2 * BORDER)
-    size_y = HEAD + step_y * len(rows) + BORDER
-    figure = Figure(figsize=(size_x, size_y), dpi=DOTS_PER_INCH)
+    size_x = max(left + step_x * max(map(len, rows)) - GAP, 13 * len(title) + BORDER) + BORDER
+    size_y = HEAD + step_y * len(rows) - GAP + BORDER
+    figure = Figure(figsize=(size_x / DOTS_PER_INCH, size_y / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
     figure.text(BORDER / size_x, 1 - HEAD / 2 / size_y, title, va="center", fontsize=10)
     least, most = _range(images)
     for number, (name, row) in enumerate(zip(names, rows, strict=True)):
@@ -98,20 +98,29 @@ def _figure(rows: list[list[Picture]], title: str, beside: bool) -> Figure:
             place = (left - GAP) / size_x, (bottom + height / 2) / size_y
             figure.text(*place, _short(name, LONGEST), ha="right", va="center", fontsize=9)
         for column, (label, image) in enumerate(row):
-            place_x = left + step_x * column
-            axes = figure.add_axes((place_x / size_x, bottom / size_y, width / size_x, height / size_y))
+            x = (left + step_x * column) / size_x
+            axes = figure.add_axes((x, bottom / size_y, width / size_x, height / size_y))
             _draw(axes, image, least, most)
             if not beside:
-                axes.set_title(_short(label, max(6, round(width / 0.055))), fontsize=7, pad=2)
+                axes.set_title(_short(label, max(6, width // 7)), fontsize=7, pad=2)
     return figure
 
 
+def _dots(height: int, width: int) -> tuple[int, int]:
+    """The size of a picture; pixels of small images become squares of whole dots, all alike."""
+    scale = SIDE / max(height, width)
+    if scale >= 1:
+        scale = round(scale)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def _draw(axes: Axes, image: Array, least: float, most: float) -> None:
+    way = "nearest" if max(image.shape[1:]) <= SIDE else "antialiased"
     scaled = (image.astype(np.float64) - least) / (most - least)
     if len(image) == 3:
-        axes.imshow(scaled.transpose(1, 2, 0), interpolation="nearest", aspect="auto")
+        axes.imshow(scaled.transpose(1, 2, 0), interpolation=way, aspect="auto")
     else:
-        axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.imshow(scaled[0], cmap="gray", vmin=0, vmax=1, interpolation=way, aspect="auto")
     axes.set_axis_off()
 
 

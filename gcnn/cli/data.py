@@ -157,22 +157,22 @@ def _show(dataset: Dataset, training: Part, test: Part | None) -> None:
     values = (training.inputs, *([test.inputs] if test else []))
     least, most = min(part.least.min() for part in values), max(part.most.max() for part in values)
     facts = {
-        "source": dataset.source,
+        "source": dataset.source.removeprefix(f"{dataset.name}: "),
         "samples": f"{training.samples}, {held_back}"
         if test is None
         else f"{training.samples} for training, {held_back}",
         "inputs": f"{said(dataset.training.shape)}, values from {least:g} to {most:g}",
         "targets": _targets(dataset, training),
-        "suits it": f"--model {dataset.model}",
+        "suits it": f"--model {dataset.model}" if dataset.classes else 'a network file of your own, with loss = "mse"',
         "fingerprint": dataset.training.fingerprint(),
     }
     click.echo(f"{dataset.name}\n")
     for fact, text in facts.items():
         click.echo(f"  {fact:12} {text}")
     if dataset.classes is not None:
-        console.print(_class_table(dataset.classes, training, test))
+        console.print("", _class_table(dataset.classes, training, test), sep="\n")
     if dataset.features is not None:
-        console.print(_feature_table(dataset.features, training.inputs))
+        console.print("", _feature_table(dataset.features, training.inputs), sep="\n")
 
 
 def _targets(dataset: Dataset, training: Part) -> str:

@@ -80,7 +80,8 @@ def evaluate(
         console = Console(highlight=False, width=WIDTH)
     chosen = trained.model
     click.echo(f"{trained.path}, on backend {chosen.backend}, device {chosen.device.index} ({chosen.device.name})")
-    click.echo(f"{selection.dataset.name}: {found.samples} samples {selection.about} ({selection.dataset.source})\n")
+    source = selection.dataset.source.removeprefix(f"{selection.dataset.name}: ")
+    click.echo(f"{selection.dataset.name}: {found.samples} samples {selection.about}\n  ({source})\n")
     click.echo(f"loss      {found.loss:.6g}")
     if found.confusion is None or found.accuracy is None:
         return

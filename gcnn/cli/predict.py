@@ -75,7 +75,7 @@ def predict(
     sources = open_inputs(inputs, trained.reads)
     for source in sources:
         if source.unread:
-            click.echo(f"{source.path}: not read: {', '.join(source.unread)}", err=True)
+            click.echo(f"{source.path}: columns that are not read: {', '.join(source.unread)}", err=True)
     batches = _batches(trained, sources)
     if output is None:
         for text in (as_json if as_lines else as_csv)(layout, batches):

@@ -133,10 +133,12 @@ def open_inputs(paths: Iterable[Path], reads: Reads) -> list[Inputs]:
 
     Raises:
         FormatError: a file does not hold what it should. DataError: inputs that the model does not read, no images in a
-            folder, or a kind of file that is not read. OSError: a file is missing or cannot be read.
+            folder, nothing there, or a kind of file that is not read. OSError: a file cannot be read.
     """
     found, images = list[Inputs](), list[str]()
     for path in paths:
+        if not path.exists():
+            raise DataError(f"there is no file or folder {str(path)!r}.")
         opened = None if path.is_dir() else _open_samples(path, reads)
         if opened is None:
             _check_images(path, reads)
@@ -185,8 +187,9 @@ def _together(images: list[str], reads: Reads) -> Iterator[Inputs]:
 def _check_images(path: Path, reads: Reads) -> None:
     vectors_only = reads.vectors and (reads.exact or reads.features is not None)
     if vectors_only or not (reads.vectors or reads.image):
-        what = "a folder, of images," if path.is_dir() else "no .npz, .csv, .csv.gz or IDX file"
-        raise DataError(f"{path}: {what} but the model reads {reads}.")
+        found = "a folder" if path.is_dir() else "another kind of file"
+        kinds = "tables (.csv, .csv.gz) or arrays (.npz)" if reads.vectors else "arrays (.npz)"
+        raise DataError(f"{path}: {found}, but the model reads {reads}. Give {kinds}.")
 
 
 def _images_of(folder: Path) -> list[str]:
