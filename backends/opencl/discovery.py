@@ -103,6 +103,9 @@ def _search() -> list[_Found]:
         return [_missing("OpenCL", f"{error.name} is not installed", _INSTALL)]
     except ImportError as error:  # the ICD loader, which pyopencl is linked to
         return [_missing("OpenCL", f"pyopencl does not load: {error}", "reinstall pyopencl from PyPI")]
+    except OSError as error:  # pyopencl makes its cache's folder when it is imported
+        remedy = "set XDG_CACHE_HOME to a folder that may be written to, or PYOPENCL_NO_CACHE=1"
+        return [_missing("OpenCL", f"pyopencl does not load: {error}", remedy)]
     broken = [_broken_driver(driver) for driver in drivers if driver.fault is not None]
     _touched_by = os.getpid()
     try:

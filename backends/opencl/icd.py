@@ -8,6 +8,7 @@ the loader first looks. Whoever has set that variable is left alone.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import re
@@ -123,8 +124,10 @@ def _vendors_folder(drivers: list[Driver]) -> Path:
         temporary = parent / f".{name}.{secrets.token_hex(8)}"
         temporary.mkdir()
     except OSError:
-        # A cache that cannot be written to: a folder for this process and what it starts.
-        return _fill(Path(tempfile.mkdtemp(prefix="gcnn-icd-")), drivers)
+        # A cache that cannot be written to: a folder for this process.
+        folder = Path(tempfile.mkdtemp(prefix="gcnn-icd-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return _fill(folder, drivers)
     _fill(temporary, drivers)
     try:
         temporary.rename(parent / name)

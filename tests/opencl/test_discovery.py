@@ -52,10 +52,17 @@ def test_a_pyopencl_that_does_not_load_says_why(look_again, monkeypatch):
     assert "libOpenCL.so.1" in found.reason
 
 
-def test_whatever_a_driver_raises_becomes_a_reason(look_again, monkeypatch):
-    _import_fails_with(monkeypatch, OSError("the driver is on fire"))
+def test_a_cache_that_pyopencl_cannot_write_to_has_a_remedy(look_again, monkeypatch):
+    _import_fails_with(monkeypatch, FileNotFoundError(2, "No such file or directory", "/nowhere/pytools"))
     (found,) = look_again()
-    assert found.reason == "OSError: the driver is on fire"
+    assert "/nowhere/pytools" in found.reason
+    assert "PYOPENCL_NO_CACHE=1" in found.remedy
+
+
+def test_whatever_a_driver_raises_becomes_a_reason(look_again, monkeypatch):
+    _import_fails_with(monkeypatch, ValueError("the driver is on fire"))
+    (found,) = look_again()
+    assert found.reason == "ValueError: the driver is on fire"
 
 
 def test_a_device_says_what_it_is_and_what_it_computes_in(device):
