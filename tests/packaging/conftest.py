@@ -26,8 +26,9 @@ def root() -> Path:
 def built(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """An sdist, and the wheel built from that sdist. A copy is built, since building writes into the tree."""
     copy, dist = tmp_path_factory.mktemp("source") / "gcnn", tmp_path_factory.mktemp("dist")
-    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist", "runs")
-    shutil.copytree(root, copy, symlinks=True, ignore=unwanted)
+    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
+    for made in ("build", "dist", "runs"):  # by work in the tree; the package has folders of these names
+        shutil.rmtree(copy / made, ignore_errors=True)
     # pyproject.toml asks for setuptools 77; where that is installed, nothing needs to be downloaded.
     isolation = ["--no-isolation"] if int(version("setuptools").partition(".")[0]) >= 77 else []
     command = [sys.executable, "-m", "build", *isolation, "--outdir", str(dist), str(copy)]

@@ -105,7 +105,8 @@ def test_the_installed_wheel_brings_the_command_and_the_oracles_entry_point(inst
 
 def test_an_editable_install_is_a_path_that_wins_over_a_folder_of_the_packages_name(root, tmp_path):
     copy = tmp_path / "gcnn"
-    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build", "runs"))
+    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
+    shutil.rmtree(copy / "build", ignore_errors=True)
     target = tmp_path / "site"
     target.mkdir()
     build = f"from setuptools import build_meta; print(build_meta.build_editable(r'{target}'))"
