@@ -149,10 +149,13 @@ class Trained:
         for source in inputs:
             for start in range(0, len(source), self.model.batch):
                 rows = np.arange(start, min(start + self.model.batch, len(source)))
-                x = self.prepare(source.read(rows))
+                with np.errstate(over="ignore"):  # found, and its sample named, below
+                    x = self.prepare(source.read(rows)).astype(self.model.dtype, copy=False)
                 if not np.isfinite(x).all():
                     row = rows[np.argwhere(~np.isfinite(x))[0][0]]
-                    raise DataError(f"{source.path}, sample {source.name(row)}: not finite after preparation.")
+                    raise DataError(
+                        f"{source.path}, sample {source.name(row)}: prepared, not finite in {self.model.dtype}."
+                    )
                 yield source, rows, self.model.forward(x).reshape(len(x), -1)
 
     def _check(self) -> None:
