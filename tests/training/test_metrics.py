@@ -128,6 +128,18 @@ def test_of_equal_outputs_the_lower_index_ranks_first(outputs, label, rank):
     assert found.confusion[label].sum() == 1
 
 
+def test_of_many_equal_outputs_the_lower_index_ranks_first_too():
+    """Sorts keep the order of a few, and only stable ones that of many."""
+    outputs, labels = np.zeros((100, 100)), np.arange(100)
+    outputs[:, 1::3] = 1.0
+    found = gcnn.evaluate(given(100), (outputs, labels), top=range(1, 101))
+    assert [found.top[k] for k in range(1, 101)] == pytest.approx([k / 100 for k in range(1, 101)])
+    found = gcnn.evaluate(given(100), (outputs[:1], [97]), top=range(1, 101))
+    assert next(k for k in range(1, 101) if found.top[k]) == 33, "the last of the 33 ones"
+    found = gcnn.evaluate(given(100), (outputs[:1], [3]), top=range(1, 101))
+    assert next(k for k in range(1, 101) if found.top[k]) == 36, "the third of the zeros"
+
+
 @pytest.mark.parametrize("targets", [(LABELS > 0).astype(int), (LABELS > 0).astype(float)[:, None]])
 def test_a_single_output_tells_two_classes_and_its_top_1_is_its_accuracy(targets):
     model = dense("binary_cross_entropy", "logistic", outputs=1)
