@@ -15,7 +15,7 @@ from gcnn.data.dataset import Dataset, open_dataset
 from gcnn.data.preparation import Preparation
 from gcnn.errors import DataError, NetworkError
 from gcnn.history import History
-from gcnn.layers import RadialBasis
+from gcnn.layers import Dense, RadialBasis
 from gcnn.model import Model
 from gcnn.models import MODELS
 from gcnn.network import Network
@@ -138,16 +138,22 @@ class Experiment:
 def named_network(name: str, dataset: Dataset, preparation: Preparation, seed: int) -> Network:
     """The network of that name, for samples as this preparation makes them.
 
+    Where the targets are numbers, its last layer becomes a linear one with an output a number, under half the squared error.
+
     Raises:
-        NetworkError: a network for other samples, or numbers to learn and not classes.
+        NetworkError: a network for other samples, or one whose last layer is no dense layer.
     """
-    if dataset.classes is None:
+    samples = dataset.training.mapped(preparation)
+    if dataset.classes is not None:
+        return MODELS[name](samples.shape, len(dataset.classes), seed)
+    network = MODELS[name](samples.shape, seed=seed)
+    if not isinstance(network.layers[-1], Dense):
         raise NetworkError(
             f"{name} tells classes apart, but the targets of {dataset.name} are numbers. Write a network of your own "
             'with loss = "mse" into a file, and give that: --model network.toml'
         )
-    shape = dataset.training.mapped(preparation).shape
-    return MODELS[name](shape, len(dataset.classes), seed)
+    outputs = prod(samples[:1][1].shape[1:])
+    return Network([*network.layers[:-1], Dense(outputs)], network.inputs, "mse", seed)
 
 
 def check_outputs(network: Network, dataset: Dataset, name: str) -> None:

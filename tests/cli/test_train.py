@@ -269,3 +269,16 @@ def test_a_loss_that_overflows_is_a_failure_with_advice(gcnn, small):
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
     assert "Use a smaller learning rate" in result.stderr
+
+
+def test_numbers_are_learned_by_a_model_by_name_with_a_linear_last_layer(gcnn, folder):
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 3))
+    np.savetxt(folder / "numbers.csv", np.c_[x, 2 * x[:, 0] - x[:, 1]], delimiter=",", header="a,b,c,y", comments="")
+    result = gcnn("train", "--data", "numbers.csv", "--model", "mlp", "--epochs", "20", "--l2", "0")
+    assert result.exit_code == 0
+    assert "test loss" in result.stdout
+    history = json.loads((folder / "runs/numbers.csv/history.json").read_text())
+    assert history["test_accuracy"] is None
+    assert history["test_loss"] < 0.02, (
+        "the variance of the targets is 1.7, so half of it is what nothing learned gives"
+    )
