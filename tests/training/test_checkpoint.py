@@ -143,8 +143,9 @@ def test_early_stopping_goes_on_counting_and_keeps_the_best_parameters(tmp_path)
     np.testing.assert_array_equal(model.theta, whole.theta)
     assert model.loss(*HELD_BACK) == pytest.approx(min(history.validation_loss))
     # Stopped by a callback is done: going on changes nothing.
-    again, _ = fit(callbacks=[stopping()], checkpoint=Checkpoint(path, resume=True), **arguments)
+    again, same = fit(callbacks=[stopping()], checkpoint=Checkpoint(path, resume=True), **arguments)
     np.testing.assert_array_equal(again.theta, whole.theta)
+    assert same == history
 
 
 def test_settings_that_a_callback_has_changed_are_kept(tmp_path):
