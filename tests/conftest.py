@@ -9,7 +9,7 @@ from hypothesis import settings
 
 # "full" searches long and afresh; the default repeats itself, so that a failure is a change.
 settings.register_profile("default", max_examples=300, deadline=None, derandomize=True, database=None)
-settings.register_profile("full", max_examples=20_000, deadline=None, database=None)
+settings.register_profile("full", max_examples=3_000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
