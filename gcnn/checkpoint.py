@@ -20,7 +20,8 @@ class Checkpoint:
         path: the file, such as "runs/lenet/checkpoint.safetensors"; its folder must exist.
         seconds: it is saved after every epoch, and within an epoch when this much time has passed since the last time;
             0 saves after every step.
-        resume: whether to go on from the file where it is there. Without, a file that is there is an error.
+        resume: whether to go on from the file where it is there; what trains must then be the same as what was saved, up to
+            the number of epochs (of data, `Samples.fingerprint` is compared). Without, a file that is there is an error.
 
     Raises:
         DataError: `path` names no file, or `seconds` is no time.
