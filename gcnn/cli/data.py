@@ -163,7 +163,7 @@ def _show(dataset: Dataset, training: Part, test: Part | None) -> None:
         else f"{training.samples} for training, {held_back}",
         "inputs": f"{said(dataset.training.shape)}, values from {least:g} to {most:g}",
         "targets": _targets(dataset, training),
-        "suits it": f"--model {dataset.model}" if dataset.classes else 'a network file of your own, with loss = "mse"',
+        "suits it": f"--model {dataset.model}",
         "fingerprint": dataset.training.fingerprint(),
     }
     click.echo(f"{dataset.name}\n")
