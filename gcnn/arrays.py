@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from gcnn.errors import DataError
 from gcnn.maps import Array, Maps
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a finite number that float64 holds, of Python's or NumPy's; no boolean, and no longer an integer than that."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
 
 
 def one_hot(labels: Array, classes: int) -> Array:

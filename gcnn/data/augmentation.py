@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 
-from gcnn.arrays import check_numbers
+from gcnn.arrays import check_numbers, is_real
 from gcnn.data.border import with_border
 from gcnn.errors import DataError
 from gcnn.maps import Array
@@ -32,8 +31,7 @@ class Shift:
         if not isinstance(self.most, int) or isinstance(self.most, bool) or self.most < 0:
             raise DataError(f"most={self.most!r}; expected a number of cells, 0 or more.")
         values = self.fill if isinstance(self.fill, tuple) else (self.fill,)
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        if not values or not numbers or not all(map(isfinite, values)):
+        if not values or not all(map(is_real, values)):
             raise DataError(f"fill={self.fill!r}; expected a finite number, or a tuple with one a map.")
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:

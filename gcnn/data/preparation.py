@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from gcnn.arrays import check_numbers
+from gcnn.arrays import check_numbers, is_real
 from gcnn.data.border import with_border
 from gcnn.data.samples import Samples
 from gcnn.documents import field
@@ -137,17 +137,9 @@ class Preparation:
 
 def _numbers(name: str, values: Sequence[float]) -> tuple[float, ...]:
     """The values as floats, which are equal and hash alike whatever they were made from."""
-    real = (int, float, np.integer, np.floating)
-    if any(not isinstance(value, real) or isinstance(value, bool) or not _is_finite(value) for value in values):
+    if not all(map(is_real, values)):
         raise DataError(f"{name}={values!r}; expected finite numbers, one a map or feature.")
     return tuple(map(float, values))
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return isfinite(value)
-    except OverflowError:  # an integer beyond all floats
-        return False
 
 
 def _real(x: Array) -> Array:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
-import numpy as np
-
+from gcnn.arrays import is_real
 from gcnn.errors import OptimizerError
 
 Rate = float | Callable[[int], float]
@@ -20,8 +19,7 @@ def number(place: str, value: Any, low: float, high: float = inf, open_low: bool
     Raises:
         OptimizerError: it is none; the message begins with `place`, and `also` says what else would do.
     """
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not isfinite(value) or not low <= value < high or (open_low and value == low):
+    if not is_real(value) or not low <= value < high or (open_low and value == low):
         raise OptimizerError(f"{place} must be {interval(low, high, open_low)}{also}, got {value!r}.")
     return float(value)
 

@@ -14,7 +14,7 @@ from gcnn.optimizers.base import MATRIX_LIMIT
 from gcnn.optimizers.schedules import Constant, Cosine, Exponential, InverseTime, Step
 
 METHODS = (GradientDescent, Momentum, AdaGrad, RMSProp, Adam)
-NO_RATES = [0, -0.1, nan, inf, "0.1", None, True, 1j, [0.1]]
+NO_RATES = [0, -0.1, nan, inf, 10**400, "0.1", None, True, 1j, [0.1]]
 
 
 @pytest.mark.parametrize("value", [*NO_RATES, Exponential])

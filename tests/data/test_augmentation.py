@@ -98,7 +98,7 @@ def test_only_a_number_of_cells_can_be_the_most(most):
         Shift(most)
 
 
-@pytest.mark.parametrize("fill", [float("nan"), (0.0, float("inf")), (), "0", (True,), [0.0]])
+@pytest.mark.parametrize("fill", [float("nan"), (0.0, float("inf")), 10**400, (), "0", (True,), [0.0]])
 def test_only_finite_numbers_can_fill(fill):
     with pytest.raises(DataError, match="fill="):
         Shift(1, fill)
