@@ -168,11 +168,11 @@ def _hypotheses(images: Images, bounds: Bounds, units: int, smallest: bool = Fal
         for y in range(1, min(bounds.largest[1], bounds.group_items // x) + 1):
             if not _fits(images, bounds, (x, y)):
                 break  # neither does a longer one
-            amounts = [
+            amounts_x, amounts_y = (
                 range(-outputs % length, bounds.padding + 1, length)[: 1 if smallest else None]
                 for outputs, length in zip(images.written, (x, y), strict=True)
-            ]
-            for padding in product(*amounts):
+            )
+            for padding in product(amounts_x, amounts_y):
                 if _area(_padded(images, padding)) // (x * y) >= units:
                     yield Tiling((x, y), padding, tiled(images, (x, y), padding).total)
 

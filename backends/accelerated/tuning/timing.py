@@ -1,0 +1,94 @@
+"""Times that can be compared on a machine that does other things too.
+
+A measurement is long enough for the clock, and contestants take turns: what slows the machine slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gcnn.backends.accelerated.runtime import Launch, Runtime
+from gcnn.backends.accelerated.tuning.errors import Unmeasurable
+from gcnn.maps import Array
+
+SHORTEST = 2e-3
+"""Seconds of one measurement at least: marks have at worst microseconds, a wait at its end takes tens of them."""
+MOST_RUNS = 1 << 14
+"""Runs of one measurement, at most."""
+_LAUNCHES_DOMINATE = 1.5
+"""Where the host's clock shows so many times what the marks show, launching is what takes the time."""
+
+
+class Timed:
+    """Something that runs, with the number of runs that makes a measurement long enough.
+
+    Args:
+        seconds: runs so many times and gives the time that all of them took together.
+
+    Raises:
+        Unmeasurable: even the most runs take less than a measurement needs, or times that are no positive numbers.
+    """
+
+    def __init__(self, seconds: Callable[[int], float]) -> None:
+        self._seconds, self.runs = seconds, 1
+        seconds(1)  # the first run pays for what is only done once
+        while (taken := seconds(self.runs)) < SHORTEST:
+            if self.runs >= MOST_RUNS or math.isnan(taken):
+                raise Unmeasurable(f"{self.runs} runs took {taken:g} s, which is too short to measure")
+            wanted = 1.2 * SHORTEST / taken if taken > 0 else math.inf
+            self.runs = int(min(MOST_RUNS, max(2 * self.runs, self.runs * min(wanted, 64))))
+
+    def once(self) -> float:
+        """Seconds of one run, from one measurement."""
+        taken = self._seconds(self.runs) / self.runs
+        if not 0 < taken < math.inf:
+            raise Unmeasurable(f"a run took {taken:g} s by the clock")
+        return taken
+
+
+def take_turns(contestants: Sequence[Timed], rounds: int, stop: Callable[[Array], bool] = lambda times: False) -> Array:
+    """(rounds, contestants) seconds of a run; who begins changes with every round.
+
+    Args:
+        contestants: what to measure.
+        rounds: measurements of each, at most.
+        stop: asked after each round, with the times so far, whether they are enough.
+    """
+    times = np.empty((rounds, len(contestants)))
+    for done in range(rounds):
+        for place in range(len(contestants)):
+            number = (place + done) % len(contestants)
+            times[done, number] = contestants[number].once()
+        if stop(times[: done + 1]):
+            return times[: done + 1]
+    return times
+
+
+class DeviceClock:
+    """Seconds that launches take on a device, by marks in its queue; by the host's clock where launching takes longer.
+
+    The queue is empty before and after each measurement.
+
+    Args:
+        runtime: where they run.
+        launches: one run, in order.
+    """
+
+    def __init__(self, runtime: Runtime, launches: Sequence[Launch]) -> None:
+        self._runtime, self._launches = runtime, tuple(launches)
+
+    def __call__(self, runs: int) -> float:
+        runtime = self._runtime
+        runtime.synchronize()
+        begin, start = time.perf_counter(), runtime.mark()
+        for _ in range(runs):
+            for launch in self._launches:
+                launch()
+        end = runtime.mark()
+        runtime.synchronize()
+        host, device = time.perf_counter() - begin, end.seconds_since(start)
+        return device if device <= host <= _LAUNCHES_DOMINATE * device else host
