@@ -85,8 +85,12 @@ def test_a_link_to_itself_is_told_and_stays(tmp_path):
 def test_a_pipe_or_device_is_never_replaced_by_a_file(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match=r"[Nn]ot a regular file.*pipe"):
-        write_atomically(pipe, b"new")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # who opens it to write waits for ever otherwise
+    try:
+        with pytest.raises(OSError, match=r"[Nn]ot a regular file.*pipe"):
+            write_atomically(pipe, b"new")
+    finally:
+        os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert names(tmp_path) == ["pipe"]
 
