@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import platform
 import sys
@@ -15,6 +16,8 @@ import numpy as np
 
 import gcnn
 from gcnn.conformance.runner import STATUSES, Report, Result
+
+SOURCES = {".py", ".cl", ".cu", ".h"}
 
 
 def certificate(report: Report) -> dict[str, Any]:
@@ -60,6 +63,8 @@ def worst_by_group(results: list[Result]) -> list[Result]:
 def sources_hash(backend: object) -> str:
     """SHA-256 over the files of the package that the backend's class comes from, names and contents, in order.
 
+    A backend that stands on more than its package, such as shared kernels, names them in an attribute `source_packages`.
+
     A module outside any package is its one file; a class typed at a prompt has no file, and its sources are "unknown".
     """
     module = sys.modules.get(type(backend).__module__)
@@ -69,7 +74,9 @@ def sources_hash(backend: object) -> str:
     file = Path(name)
     files = [file]
     if module.__package__:
-        files = sorted(p for p in file.parent.rglob("*") if p.suffix in {".py", ".cl", ".cu", ".h"})
+        shared = [importlib.import_module(package) for package in getattr(backend, "source_packages", ())]
+        folders = [file.parent, *(Path(str(package.__file__)).parent for package in shared)]
+        files = [p for folder in folders for p in sorted(folder.rglob("*")) if p.suffix in SOURCES]
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

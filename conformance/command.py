@@ -114,12 +114,12 @@ def _line(console: Console, result: Result) -> None:
 
 
 def _summary(console: Console, report: Report) -> None:
-    console.print(f"{'group':22} {'dtype':8} cases declined failed   worst  where", highlight=False)
+    console.print(f"{'group':22} {'dtype':16} cases declined failed   worst  where", highlight=False)
     for worst in worst_by_group(report.results):
         group, case = worst.id.split("/", 1)
         rows = [r for r in report.results if r.id.split("/")[0] == group and r.dtype == worst.dtype]
         declined, failed = (sum(r.status == status for r in rows) for status in ("declined", "failed"))
-        row = f"{group:22} {worst.dtype:8} {len(rows):5} {declined:8} {failed:6} {fraction(worst.fraction):>7}  {case}: {worst.check}"
+        row = f"{group:22} {worst.dtype:16} {len(rows):5} {declined:8} {failed:6} {fraction(worst.fraction):>7}  {case}: {worst.check}"
         console.print(row, highlight=False, markup=False)
     console.print(CAPTION, highlight=False)
     for result in report.results:

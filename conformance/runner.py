@@ -17,7 +17,7 @@ from gcnn.conformance.checks import Finding, checks_for
 from gcnn.conformance.checks.core import CHECKS as CORE
 from gcnn.conformance.checks.finding import exactly
 from gcnn.conformance.expected import Expected
-from gcnn.conformance.subject import Subject
+from gcnn.conformance.subject import Subject, subjects
 from gcnn.errors import Unsupported
 
 DTYPES = ("float64", "float32")
@@ -26,10 +26,11 @@ STATUSES = ("passed", "declined", "expected failure", "unexpected pass", "failed
 
 @dataclass(frozen=True)
 class Result:
-    """One case on one dtype.
+    """One case on one dtype, and on one variant of the plans.
 
     Attributes:
-        id, level, dtype: which case.
+        id, level: which case.
+        dtype: which dtype, and after it the variant, where one was forced.
         status: "passed"; "failed"; "declined", the backend does not claim it and refused it as it should;
             "expected failure"; or "unexpected pass", which is a failure.
         fraction: worst error as a fraction of the allowance over all checks.
@@ -65,8 +66,8 @@ class Report:
 
     @property
     def dtypes(self) -> list[str]:
-        """What ran, in order."""
-        return list(dict.fromkeys(result.dtype for result in self.results))
+        """What ran, in order, without the variants."""
+        return list(dict.fromkeys(result.dtype.split()[0] for result in self.results))
 
     @property
     def passed(self) -> bool:
@@ -111,8 +112,7 @@ def run(
     dtypes = [d for d in (dtypes or DTYPES) if d in device.dtypes and d in backend.capabilities.dtypes]
     ids = selected() if ids is None else list(ids)
     report = Report(backend, device)
-    for dtype in dtypes:
-        subject = Subject(backend, device, dtype)
+    for subject in (subject for dtype in dtypes for subject in subjects(backend, device, dtype)):
         for name in ids:
             result = _judge(run_case(subject, name), expected)
             report.results.append(result)
@@ -150,7 +150,7 @@ def _declined(case: Case, subject: Subject, program: Program, missing: list[str]
 
     def refusal() -> Iterator[Finding]:
         try:
-            subject.backend.plan(program, subject.device, subject.dtype, case.batch).close()
+            subject.make_plan(program, case.batch).close()
         except Unsupported as error:
             yield exactly("refusal", len(error.reasons) > 0, "no reasons given")
         else:
@@ -159,7 +159,7 @@ def _declined(case: Case, subject: Subject, program: Program, missing: list[str]
     result = _result(case.id, case.level, subject, refusal)
     if result.status != "passed":
         return result
-    return Result(case.id, case.level, subject.dtype, "declined", 0.0, "refusal", "; ".join(missing), 1)
+    return Result(case.id, case.level, subject.form, "declined", 0.0, "refusal", "; ".join(missing), 1)
 
 
 def _result(name: str, level: str, subject: Subject, findings: Callable[[], Iterator[Finding]]) -> Result:
@@ -172,14 +172,14 @@ def _result(name: str, level: str, subject: Subject, findings: Callable[[], Iter
     except Exception as error:  # noqa: BLE001  # a backend under test may fail in any way; that is a result
         place = traceback.extract_tb(error.__traceback__)[-1]
         detail = f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"
-        return Result(name, level, subject.dtype, "failed", np.inf, "exception", detail, count)
+        return Result(name, level, subject.form, "failed", np.inf, "exception", detail, count)
     status = "passed" if worst.passed and count else "failed"
     detail = worst.detail if count else "no check ran"
-    return Result(name, level, subject.dtype, status, worst.fraction, worst.check, detail, count)
+    return Result(name, level, subject.form, status, worst.fraction, worst.check, detail, count)
 
 
 def _judge(result: Result, expected: Sequence[Expected]) -> Result:
-    entry = next((e for e in expected if e.matches(result.id, result.dtype)), None)
+    entry = next((e for e in expected if e.matches(result.id, result.dtype.split()[0])), None)
     if entry is None or result.status == "declined":
         return result
     status = "unexpected pass" if result.status == "passed" else "expected failure"

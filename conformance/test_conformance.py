@@ -20,9 +20,10 @@ def test_case_conforms(
     if dtype not in device.dtypes:
         pytest.skip(f"{device.name} does not compute in {dtype}")
     known = [entry for entry in known_failures if entry.matches(case_id, dtype)]
-    (result,) = run(backend, device, [dtype], [case_id], known).results
-    if result.status == "declined":
-        pytest.skip(f"declined: {result.detail}")
-    if result.status == "expected failure":
-        pytest.xfail(result.detail)
-    assert result.ok, f"{result.status}: {result.check}: {result.detail}"
+    results = run(backend, device, [dtype], [case_id], known).results
+    for result in results:
+        assert result.ok, f"{result.status}, {result.dtype}: {result.check}: {result.detail}"
+    if results[0].status == "declined":
+        pytest.skip(f"declined: {results[0].detail}")
+    if results[0].status == "expected failure":
+        pytest.xfail(results[0].detail)

@@ -85,7 +85,7 @@ class Capabilities:
         layers: class names of layer specifications.
         activations, losses, updates: names; losses and updates that are missing run on the host, and `report` says so.
         features: beyond the plain layers: "tables", "shared_kernels", "mixed_kernels", "strides", "padding",
-            "irregular_maps", "bias_free", "radial_functions", "sample_gradients".
+            "irregular_maps", "bias_free", "radial_functions", "feature_functions", "sample_gradients".
         deterministic: whether equal calls give equal bits.
         variants: ways to make the same plan, such as layouts, that `plan(..., variant=)` can be told to take; conformance
             tests every one. Empty where `plan` takes no `variant`.
@@ -332,6 +332,13 @@ class Backend(Protocol):
 
     def plan(self, program: Program, device: Device, dtype: str, batch: int) -> Plan:
         """Raises `Unsupported` with all reasons where the program is more than the backend claims."""
+
+
+class VariedBackend(Backend, Protocol):
+    """A backend whose capabilities list variants."""
+
+    def plan(self, program: Program, device: Device, dtype: str, batch: int, variant: str | None = None) -> Plan:
+        """As `Backend.plan`; a variant forces one way to make the plan, and `Plan.report` names the one taken."""
 
 
 _BUILT_IN = {"numpy": "gcnn.backends.numpy:BACKEND"}

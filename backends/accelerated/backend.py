@@ -11,18 +11,22 @@ from gcnn import layers
 from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
 from gcnn.backends.accelerated.activation import DeviceActivation
 from gcnn.backends.accelerated.dense import DeviceDense
+from gcnn.backends.accelerated.feature_map import DeviceFeatureMap
 from gcnn.backends.accelerated.flatten import DeviceFlatten
 from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
+from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.updates import RULES
 
 MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Activation: DeviceActivation,
     layers.Dense: DeviceDense,
+    layers.FeatureMap: DeviceFeatureMap,
     layers.Flatten: DeviceFlatten,
+    layers.RadialBasis: DeviceRadialBasis,
 }
 
 CAPABILITIES = Capabilities(
@@ -45,6 +49,7 @@ class AcceleratedBackend(ABC):
     name: str
     api_version = API_VERSION
     capabilities = CAPABILITIES
+    source_packages = ("gcnn.backends.accelerated", "gcnn.kernels")
 
     def __init__(self) -> None:
         self._runtimes: dict[tuple[int, Device], Runtime] = {}

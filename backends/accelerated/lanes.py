@@ -46,6 +46,11 @@ class Lanes:
         return cls(min(THREADS, runtime.limits.block_items), 1)
 
     @property
+    def style(self) -> str:
+        """What the blocks are called: "vectors" or "scalars"."""
+        return SCALARS if self.vector == 1 else VECTORS
+
+    @property
     def threads(self) -> int:
         """Work-items of a group on its first axis."""
         return self.count // self.vector

@@ -193,8 +193,8 @@ class AcceleratedPlan:
             "device": self.device.name,
             "dtype": self.dtype,
             "batch": self.batch,
+            "variant": self._lanes.style,
             "lanes": self._lanes.count,
-            "vector": self._lanes.vector,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self.program.stages, self._layers, strict=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gcnn.backend import Device, Unavailable
 from gcnn.backends.accelerated.backend import AcceleratedBackend
 from gcnn.backends.opencl import discovery
+from gcnn.backends.opencl.runtime import OpenCLRuntime
 
 
 class OpenCLBackend(AcceleratedBackend):
@@ -17,7 +18,7 @@ class OpenCLBackend(AcceleratedBackend):
     def devices(self) -> Sequence[Device | Unavailable]:
         return discovery.devices()
 
-    def open_runtime(self, device: Device) -> discovery.OpenCLRuntime:
+    def open_runtime(self, device: Device) -> OpenCLRuntime:
         return discovery.open_runtime(device)
 
 
