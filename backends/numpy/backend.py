@@ -37,6 +37,7 @@ FEATURES = frozenset(
         "irregular_maps",
         "bias_free",
         "radial_functions",
+        "feature_functions",
         "sample_gradients",
     }
 )

@@ -87,3 +87,7 @@ class FeatureMap(Layer):
 
     def codomain(self, inputs: Interval) -> Interval:
         return REALS
+
+    def needs(self, inputs: Maps) -> frozenset[str]:
+        users_own = _FEATURES[self.features].function is not None
+        return super().needs(inputs) | ({"feature_functions"} if users_own else set())

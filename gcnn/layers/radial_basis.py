@@ -83,6 +83,8 @@ class RadialBasis(Layer):
             raise LayerError(f'RadialBasis: beta must be "log" or "plain", got {self.beta!r}.')
         if self.rho is not None and self.rho not in list(_RADIAL_FUNCTIONS):
             raise LayerError(f"RadialBasis: {one_of('radial function', self.rho, _RADIAL_FUNCTIONS)}")
+        if self.rho == "exp":
+            object.__setattr__(self, "rho", None)  # one name for what has two
 
     def output_maps(self, inputs: Maps) -> Maps:
         return Maps((self.units,))

@@ -13,6 +13,7 @@ from gcnn import layers
 from gcnn.backend import Device, Program, Unavailable, find_device, get_backend, quick_check, select
 from gcnn.backends.numpy import BACKEND, NumpyBackend
 from gcnn.errors import BackendUnavailable, GcnnError, Unsupported
+from gcnn.layers import feature_map, radial_basis
 from gcnn.optimizers import Adam
 
 
@@ -97,6 +98,35 @@ def test_a_refusal_names_every_reason_at_once() -> None:
         "MaxPooling layers are not",
     ):
         assert reason in text
+
+
+@pytest.fixture
+def own_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's feature map and radial function, both named "own", for one test."""
+    monkeypatch.setattr("gcnn.layers.feature_map._FEATURES", dict(feature_map._FEATURES))
+    monkeypatch.setattr("gcnn.layers.radial_basis._RADIAL_FUNCTIONS", dict(radial_basis._RADIAL_FUNCTIONS))
+    gcnn.register_feature_map("own", lambda inputs: inputs, lambda x: x**3, lambda x, v: 3 * x**2 * v)
+    gcnn.register_radial_function("own", lambda s: s * s, lambda s: 2 * s)
+
+
+@pytest.mark.usefixtures("own_functions")
+@pytest.mark.parametrize(
+    ("make", "need"),
+    [
+        (lambda: layers.FeatureMap("monomials"), None),
+        (lambda: layers.FeatureMap("own"), "feature functions"),
+        (lambda: layers.RadialBasis(2), None),
+        (lambda: layers.RadialBasis(2, rho="exp"), None),
+        (lambda: layers.RadialBasis(2, rho="own"), "radial functions"),
+    ],
+    ids=["monomials", "own feature map", "exp", "exp by name", "own radial function"],
+)
+def test_only_functions_of_the_users_own_need_a_backend_that_calls_them(make: Any, need: str | None) -> None:
+    layer = make()
+    program = Program.of(gcnn.Network([layer], 2, "mse"))
+    without = Variant(features=frozenset()).capabilities.missing(program, "float64")
+    assert without == ([] if need is None else [f"layer 0, {layer}: {need} not implemented"])
+    assert BACKEND.capabilities.missing(program, "float64") == []
 
 
 def test_a_device_without_the_dtype_is_refused_when_planning() -> None:
