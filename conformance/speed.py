@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +14,9 @@ from gcnn.layers import Convolution, Dense, Layer, MaxPooling
 from gcnn.maps import Maps
 from gcnn.network import Network
 from gcnn.optimizers import Momentum
+from gcnn.timing import interleaved
 
-BATCH, BLOCKS, STEPS = 64, 9, 3
+BATCH, BLOCKS = 64, 9
 WORKS: dict[str, tuple[tuple[Layer, ...], Maps]] = {
     "mlp 784-300-10": ((Dense(300, activation="tanh"), Dense(10)), Maps((784,))),
     "lenet": (
@@ -44,9 +43,10 @@ def speeds(subject: Subject) -> list[dict[str, Any]]:
         if subject.backend.capabilities.missing(program, subject.dtype):
             continue
         subjects = {"backend": subject, "oracle": Subject(BACKEND, find_device(BACKEND, 0), subject.dtype)}
-        times = _interleaved({key: _step(one, program, network) for key, one in subjects.items()})
-        ratio = times["oracle"] / times["backend"]
-        rows.append({"work": name, "dtype": subject.dtype, "milliseconds": times["backend"], "times the oracle": ratio})
+        times = interleaved({key: _step(one, program, network) for key, one in subjects.items()}, BLOCKS)
+        milliseconds = times["backend"].median * 1e3
+        ratio = times["oracle"].median / times["backend"].median
+        rows.append({"work": name, "dtype": subject.dtype, "milliseconds": milliseconds, "times the oracle": ratio})
     return rows
 
 
@@ -56,15 +56,3 @@ def _step(subject: Subject, program: Program, network: Network) -> Callable[[], 
     rng = np.random.default_rng(0)
     x, t = (subject.cast(rng.standard_normal((BATCH, *maps.shape))) for maps in (program.inputs, program.outputs))
     return lambda: plan.step(x, t)
-
-
-def _interleaved(steps: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Median milliseconds of a step of each, over blocks that take turns; the first block warms up."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(BLOCKS + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            for _ in range(STEPS):
-                step()
-            times[name].append((time.perf_counter() - start) / STEPS * 1e3)
-    return {name: statistics.median(values[1:]) for name, values in times.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import gcnn
+from gcnn.cli.bench import bench
 from gcnn.cli.conformance import conformance
 from gcnn.cli.data import data
 from gcnn.cli.devices import devices
@@ -76,9 +77,10 @@ def main() -> None:
       gcnn data                    what else to train on, and which files can be given
       gcnn devices                 what it can run on, and why not on more
       gcnn summary digits-conv     the layers of a network
+      gcnn bench lenet             how fast, on every backend there is
       gcnn conformance --help      check a backend against the equations
     """  # noqa: D301  # \b is click's mark, a real backspace, that keeps the lines below as they are
 
 
-for command in (train, resume, evaluate, predict, summary, data, devices, conformance):
+for command in (train, resume, evaluate, predict, summary, data, bench, devices, conformance):
     main.add_command(command)

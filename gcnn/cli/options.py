@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gcnn.errors import NetworkError, one_of
+from gcnn.maps import Size
 from gcnn.models import MODELS
 from gcnn.network import Network
 
@@ -47,6 +48,24 @@ debug_option = click.option(
     expose_value=False,
     callback=_remember,
     help="Show where an error came from.",
+)
+
+
+def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
+    """The numbers of a shape such as 3x32x32."""
+    try:
+        return None if value is None else tuple(int(part) for part in value.split("x"))
+    except ValueError:
+        message = f"{value!r} is not a shape such as 3x32x32 (maps, height, width), or 64 for a vector."
+        raise click.BadParameter(message, ctx, param) from None
+
+
+shape_option = click.option(
+    "--input",
+    "inputs",
+    metavar="SHAPE",
+    callback=_shape,
+    help="What goes in, such as 3x32x32, or 64; without it, what the network was made for.",
 )
 
 save_option = click.option(

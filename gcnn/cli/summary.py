@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gcnn.cli.options import debug_option, one_name_of, read_network
+from gcnn.cli.options import debug_option, one_name_of, read_network, shape_option
 from gcnn.costs import costs
 from gcnn.errors import NetworkError
 from gcnn.maps import Size
@@ -24,15 +24,6 @@ Examples:
   gcnn summary runs/digits/model.safetensors --json"""
 
 
-def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> Size | None:
-    """The numbers of a shape such as 3x32x32."""
-    try:
-        return None if value is None else tuple(int(part) for part in value.split("x"))
-    except ValueError:
-        message = f"{value!r} is not a shape such as 3x32x32 (maps, height, width), or 64 for a vector."
-        raise click.BadParameter(message, ctx, param) from None
-
-
 @click.command(
     context_settings={"show_default": True},
     epilog=f"Models by name: {', '.join(MODELS)}.\n\n{EXAMPLES}",
@@ -46,13 +37,7 @@ def _shape(ctx: click.Context, param: click.Parameter, value: str | None) -> Siz
     default="float32",
     help=f"{' or '.join(DTYPES.values())}, for the memory.",
 )
-@click.option(
-    "--input",
-    "inputs",
-    metavar="SHAPE",
-    callback=_shape,
-    help="What goes in, such as 3x32x32, or 64; without it, what the network was made for.",
-)
+@shape_option
 @click.option("--classes", type=click.IntRange(min=1), help="Outputs of a model by name; without it, 10.")
 @click.option("--json", "as_json", is_flag=True, help="Exact numbers, for programs.")
 @debug_option

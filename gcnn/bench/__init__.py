@@ -1,0 +1,5 @@
+"""Benchmarks: the same work on several backends, and in PyTorch, in one process."""
+
+from gcnn.bench.works import WORKS, Comparison, compare
+
+__all__ = ["WORKS", "Comparison", "compare"]

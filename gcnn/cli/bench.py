@@ -1,0 +1,124 @@
+"""`gcnn bench`: the same work on several backends, side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from functools import partial
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gcnn.backend import backend_names
+from gcnn.bench import WORKS, Comparison, compare
+from gcnn.cli.options import debug_option, named_values, one_name_of, read_network, shape_option
+from gcnn.layers import layer_from_json
+from gcnn.models import MODELS
+from gcnn.network import Network
+from gcnn.runs import METHODS
+from gcnn.runs.settings import DTYPES
+
+MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+
+
+@click.command(
+    context_settings={"show_default": True},
+    epilog="\b\nExamples:\n"
+    "  gcnn bench lenet --on numpy --on torch\n"
+    "  gcnn bench lenet --on opencl:0 --on opencl:1 --on torch --optimizer adam --batch 256\n"
+    "  gcnn bench network.toml --work forward --on numpy --on opencl --json\n"
+    "  gcnn bench --layer Convolution --with maps=16 --with kernel=5 --input 6x14x14 --on opencl --on torch\n\n"
+    f"Models by name: {', '.join(MODELS)}. Places: backends (see: gcnn devices), with :INDEX for a device; and torch, for "
+    "PyTorch's eager mode on the same processor, where it is installed. Beside torch on Linux, set "
+    f"{' and '.join(MALLOC)} to 1000000000: glibc else gives memory back between its steps, which would flatter the others.",
+)
+@click.argument("model", required=False)
+@click.option("--layer", help="One layer in place of a model, by its type, such as Convolution.")
+@click.option("--with", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the layer.")
+@shape_option
+@click.option(
+    "--on", "places", multiple=True, metavar="PLACE", help="Where; may be repeated. Without it, every backend there is."
+)
+@click.option(
+    "--work", metavar="NAME", callback=one_name_of("work", lambda: WORKS), default="step", help=f"{', '.join(WORKS)}."
+)
+@click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of a call.")
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    callback=one_name_of("optimizer", lambda: METHODS),
+    default="momentum",
+    help="Of a step.",
+)
+@click.option(
+    "--dtype",
+    metavar="NAME",
+    callback=one_name_of("dtype", lambda: DTYPES),
+    default="float32",
+    help=f"{' or '.join(DTYPES)}.",
+)
+@click.option("--blocks", type=click.IntRange(min=1), default=15, help="Times to take in each place.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, times in seconds.")
+@debug_option
+def bench(
+    model: str | None,
+    layer: str | None,
+    settings: tuple[str, ...],
+    inputs: tuple[int, ...] | None,
+    places: tuple[str, ...],
+    optimizer: str,
+    as_json: bool,
+    **work: Any,
+) -> None:
+    """Time the same work in several places, in turns.
+
+    A call begins with arrays on the host and ends with numbers on the host. The losses of all places are compared before
+    anything is timed. Medians are of blocks that take turns, so that a busy machine slows all places alike: trust the
+    ratios, not the milliseconds.
+    """
+    network = _network(model, layer, settings, inputs)
+    places = places or tuple(backend_names())
+    found = compare(network, places, partial(METHODS[optimizer].make), **work)
+    if as_json:
+        facts = {"model": model or layer, "optimizer": optimizer, "machine": platform.processor() or platform.machine()}
+        click.echo(json.dumps(facts | {"cores": os.cpu_count()} | found.to_json()))
+        return
+    _show(found, model or str(network.layers[0]), optimizer)
+    if "torch" in places and not all(name in os.environ for name in MALLOC):
+        click.echo(
+            f"torch may be slowed by glibc: set {' and '.join(MALLOC)} to 1000000000 for a fair comparison.", err=True
+        )
+
+
+def _network(
+    model: str | None, layer: str | None, settings: tuple[str, ...], inputs: tuple[int, ...] | None
+) -> Network:
+    if (model is None) == (layer is None):
+        raise click.UsageError("give a model, or --layer.")
+    if layer is not None:
+        if inputs is None:
+            raise click.UsageError("--layer needs --input, such as --input 6x14x14.")
+        return Network([layer_from_json({"type": layer} | named_values(settings, "--with"))], inputs, "mse")
+    assert model is not None
+    if model in MODELS:
+        return MODELS[model](inputs) if inputs else MODELS[model]()
+    return read_network(model)
+
+
+def _show(found: Comparison, title: str, optimizer: str) -> None:
+    places = list(found.timings)
+    rule = f", {optimizer}" if found.work == "step" else ""
+    table = Table(title=f"{title}: {found.work}{rule}, batch {found.batch}, {found.dtype}", title_justify="left")
+    table.add_column("place")
+    for column in ("ms", "quartiles", f"times as fast as {places[0]}"):
+        table.add_column(column, justify="right")
+    for place, timing in found.timings.items():
+        spread = f"{timing.low * 1e3:.3g} to {timing.high * 1e3:.3g}"
+        table.add_row(place, f"{timing.median * 1e3:.3f}", spread, f"{found.ratio(place, places[0]):.2f}")
+    Console(highlight=False).print(table)
+    for place, report in found.report.items():
+        if report.get("on_host"):
+            click.echo(f"{place}: on the host: {', '.join(report['on_host'])}")
