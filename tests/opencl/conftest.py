@@ -11,10 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gcnn
 from gcnn import kernels
-from gcnn.backend import Device
+from gcnn.backend import Device, Plan, Program, UpdateRule
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
+from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.backends.opencl import discovery
+from gcnn.backends.opencl.backend import BACKEND
+from gcnn.layers import Layer
 
 PLATFORMS = {"intel": "Intel(R) OpenCL", "pocl": "Portable Computing Language"}
 
@@ -77,6 +81,42 @@ def download() -> Callable[..., np.ndarray]:
         return host
 
     return downloaded
+
+
+@pytest.fixture(params=BACKEND.capabilities.variants)
+def variant(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def plans(device, variant) -> Iterator[Callable[..., tuple[Plan, Plan]]]:
+    """Plans two of the same network: one on the device, in the variant, and one of the oracle, with equal parameters."""
+    made: list[Plan] = []
+
+    def planned(
+        layers: list[Layer],
+        inputs: object,
+        dtype: str = "float64",
+        batch: int = 40,
+        loss: str | gcnn.losses.Loss = "mse",
+        update: UpdateRule | None = None,
+        theta: np.ndarray | None = None,
+    ) -> tuple[Plan, Plan]:
+        program = Program.of(gcnn.Network(layers, inputs, loss), update)
+        if theta is None:
+            theta = 0.5 * np.random.default_rng(0).standard_normal(program.parameter_count)
+        pair = (
+            BACKEND.plan(program, device, dtype, batch, variant),
+            ORACLE.plan(program, ORACLE.devices()[0], dtype, batch),
+        )
+        made.extend(pair)
+        for plan in pair:
+            plan.vectors.copy(plan.vectors.upload(np.asarray(theta, dtype)), plan.theta)
+        return pair
+
+    yield planned
+    for plan in made:
+        plan.close()
 
 
 @pytest.fixture
