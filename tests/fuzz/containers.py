@@ -81,7 +81,9 @@ def _arrays(header: dict[str, Any], content: bytes, rng: Random, change: Change)
     if action == "type":
         entry["dtype"] = rng.choice(sorted(WIDTHS))
     elif action == "shape":
-        entry["shape"] = rng.choice([[], [1, *entry["shape"]], [0], [n + 1 for n in entry["shape"]], [2, 0, 2**40]])
+        entry["shape"] = rng.choice(
+            [[], [1, *entry["shape"]], [0], [n + 1 for n in entry["shape"]], [0, 2**63], [0] * 70]
+        )
     elif action == "values":
         special = struct.pack("<f", rng.choice([float("nan"), float("inf"), 3e38, 1e-45])) * (len(values) // 4)
         values = rng.choice([special, change(values)])
@@ -91,7 +93,7 @@ def _arrays(header: dict[str, Any], content: bytes, rng: Random, change: Change)
         arrays |= {other: (dict(entry), values)} if action == "twice" else {}
     packed, blocks = {"__metadata__": header["__metadata__"]}, b""
     for key, (entry, values) in arrays.items():
-        size = prod(entry["shape"]) * WIDTHS[entry["dtype"]]
+        size = prod(n for n in entry["shape"] if isinstance(n, int)) * WIDTHS[entry["dtype"]]
         block = values.ljust(size, b"\0")[:size] if 0 <= size <= MOST else values
         packed[key] = entry | {"data_offsets": [len(blocks), len(blocks) + len(block)]}
         blocks += block
