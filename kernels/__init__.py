@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
 if __name__ != "gcnn.kernels":
@@ -11,6 +12,7 @@ if __name__ != "gcnn.kernels":
 _INCLUDE = re.compile(r'^[ \t]*#include "([\w.]+)"[ \t]*$', re.MULTILINE)
 
 
+@cache
 def source(name: str) -> str:
     """A kernel file with what it includes put in its place, so that the text is complete and can be hashed.
 

@@ -188,8 +188,14 @@ class OpenCLProgram:
     def __init__(self, owner: OpenCLRuntime, raw: Any, name: str, source: str, defines: Mapping[str, object]) -> None:
         self._owner, self._raw, self._name = owner, raw, name
         self._source, self._defines = source, dict(defines)
+        self._kernels: dict[str, OpenCLKernel] = {}
 
     def kernel(self, name: str) -> OpenCLKernel:
+        if name not in self._kernels:
+            self._kernels[name] = self._make(name)
+        return self._kernels[name]
+
+    def _make(self, name: str) -> OpenCLKernel:
         names = self._raw.kernel_names.split(";")
         if name not in names:
             raise DeviceError(f"{self._name} has no kernel {name!r}; it has {', '.join(sorted(names))}.")
