@@ -86,6 +86,7 @@ class Capabilities:
         activations, losses, updates: names; losses and updates that are missing run on the host, and `report` says so.
         features: beyond the plain layers: "tables", "shared_kernels", "mixed_kernels", "strides", "padding",
             "irregular_maps", "bias_free", "radial_functions", "feature_functions", "sample_gradients".
+        most_dimensions: of the maps of a layer that works along their axes (`Layer.spatial`); `None` is any number.
         deterministic: whether equal calls give equal bits.
         variants: ways to make the same plan, such as layouts, that `plan(..., variant=)` can be told to take; conformance
             tests every one. Empty where `plan` takes no `variant`.
@@ -97,6 +98,7 @@ class Capabilities:
     losses: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
     features: frozenset[str] = frozenset()
+    most_dimensions: int | None = None
     deterministic: bool = True
     variants: tuple[str, ...] = ()
 
@@ -110,6 +112,10 @@ class Capabilities:
                 continue
             if activations.get(layer.activation).name not in self.activations:
                 reasons.append(f"{where}: activation {layer.activation!r} is not implemented")
+            if layer.spatial and self.most_dimensions is not None and inputs.dimensions > self.most_dimensions:
+                reasons.append(
+                    f"{where}: maps of {inputs.dimensions} dimensions, more than {self.most_dimensions}, are not implemented"
+                )
             reasons += [
                 f"{where}: {need.replace('_', ' ')} not implemented"
                 for need in sorted(layer.needs(inputs) - self.features)

@@ -36,6 +36,7 @@ CAPABILITIES = Capabilities(
     losses=frozenset(ANY),
     updates=frozenset(RULES),
     features=frozenset({"tables", "bias_free", "sample_gradients"}),
+    most_dimensions=3,
     variants=(VECTORS, SCALARS),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class Layer:
 
     A specification is checked when it is made, compares and hashes by its fields, and goes to JSON and back.
     """
+
+    spatial: ClassVar[bool] = False
+    """Whether the layer works along the axes of its maps; the others read them as single values in C order."""
 
     # A property, not a field: a field here would come first among those of every layer that makes it one.
     @property

@@ -49,6 +49,7 @@ class Convolution(Layer):
     that exist; then the biases b_i.
     """
 
+    spatial = True
     maps: int
     kernel: int | Sequence[int] | Sequence[Sequence[int]]
     stride: int | Size = 1

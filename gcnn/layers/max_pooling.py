@@ -27,6 +27,7 @@ class MaxPooling(Layer):
         LayerError: a window below 1 or larger than a map.
     """
 
+    spatial = True
     window: int | Size
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ class VanillaSubsampling(Layer):
         LayerError: a step below 1.
     """
 
+    spatial = True
     step: int | Size
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class WeightedSubsampling(Layer):
     Parameters, in flat order: α by map i (cross: then j in D_i), starting at 1 / K^d; then the biases b_i.
     """
 
+    spatial = True
     window: int | Size
     table: tables.TableLike | None = None
     weights: str = "single"

@@ -129,6 +129,28 @@ def test_only_functions_of_the_users_own_need_a_backend_that_calls_them(make: An
     assert BACKEND.capabilities.missing(program, "float64") == []
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [layers.Convolution(2, 2), layers.MaxPooling(2), layers.VanillaSubsampling(2), layers.WeightedSubsampling(2)],
+)
+def test_maps_of_more_dimensions_than_claimed_are_refused_where_a_layer_works_along_them(layer: Any) -> None:
+    modest = Variant(most_dimensions=3).capabilities
+    four, three = (
+        Program.of(gcnn.Network([layer, layers.Dense(1)], inputs, "mse")) for inputs in ((1, *[2] * 4), (1, *[2] * 3))
+    )
+    assert modest.missing(four, "float64") == [
+        f"layer 0, {layer}: maps of 4 dimensions, more than 3, are not implemented"
+    ]
+    assert modest.missing(three, "float64") == []
+    assert BACKEND.capabilities.missing(four, "float64") == []
+
+
+@pytest.mark.parametrize("layer", [layers.Flatten(), layers.Dense(2), layers.RadialBasis(2), layers.Activation("tanh")])
+def test_layers_that_read_maps_as_single_values_take_any_number_of_dimensions(layer: Any) -> None:
+    program = Program.of(gcnn.Network([layer], (1, *[2] * 5), "mse"))
+    assert Variant(most_dimensions=3).capabilities.missing(program, "float64") == []
+
+
 def test_a_device_without_the_dtype_is_refused_when_planning() -> None:
     device = Device("variant", 0, "single", "cpu", ("float32",))
     with pytest.raises(Unsupported, match="float64 on single, which computes in float32"):
