@@ -28,7 +28,7 @@ def check_classes(count: int, where: str) -> None:
 
 
 def suitable_model(shape: tuple[int, ...]) -> str:
-    """The name in `gcnn.models.MODELS` of a network that takes samples of this shape."""
-    if len(shape) != 3 or min(shape[1:]) < 8:
-        return "mlp"
-    return "lenet" if min(shape[1:]) >= 16 else "digits-conv"
+    """The name in `gcnn.models.MODELS` of a network that classifies samples of this shape, without its sample axis."""
+    smallest = {28: "lenet5", 16: "lenet", 4: "digits-conv"}
+    images = len(shape) == 3
+    return next((name for side, name in smallest.items() if images and min(shape[1:]) >= side), "mlp")

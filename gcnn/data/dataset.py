@@ -65,13 +65,6 @@ class Place(NamedTuple):
     url: str | None
 
 
-def suitable_model(shape: tuple[int, ...]) -> str:
-    """The name in `gcnn.models.MODELS` of a network that classifies samples of this shape, without its sample axis."""
-    smallest = {28: "lenet5", 16: "lenet", 4: "digits-conv"}
-    images = len(shape) == 3
-    return next((name for side, name in smallest.items() if images and min(shape[1:]) >= side), "mlp")
-
-
 def open_dataset(
     name: str | Path, folder: str | Path | None = None, target: str | None = None, download: bool = True
 ) -> Dataset:

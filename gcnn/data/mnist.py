@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from gcnn.data.dataset import Dataset, suitable_model
+from gcnn.data.classes import suitable_model
+from gcnn.data.dataset import Dataset
 from gcnn.data.download import download as download_file
 from gcnn.data.idx import MOST_DIMENSIONS, read_idx
 from gcnn.data.samples import ArraySamples

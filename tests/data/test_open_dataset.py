@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gcnn import Network
 from gcnn.data import DATASETS, mnist, open_dataset, read_idx, write_idx
-from gcnn.data.dataset import suitable_model
+from gcnn.data.classes import suitable_model
 from gcnn.data.mnist import TEST, TRAINING
 from gcnn.errors import DataError, FormatError
 from gcnn.models import MODELS
@@ -199,6 +200,20 @@ def test_a_suitable_model_takes_samples_of_that_shape(shape):
     network = MODELS[suitable_model(shape)](shape, 7, 0)
     assert isinstance(network, Network)
     assert network.outputs.points == 7
+
+
+@pytest.mark.parametrize(("side", "model"), [(28, "lenet5"), (16, "lenet"), (4, "digits-conv"), (3, "mlp")])
+def test_the_same_images_suit_the_same_model_whatever_kind_of_file_holds_them(write_set, tmp_path, side, model):
+    images, labels = np.zeros((4, side, side), np.uint8), np.arange(4) % 2
+    folder = write_set(tmp_path / "idx")
+    for x, t in (TRAINING, TEST):
+        write_idx(folder / x, images)
+        write_idx(folder / t, labels.astype(np.uint8))
+    np.savez(tmp_path / "set.npz", x=images, t=labels)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (tmp_path / "png" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "png" / str(label) / f"{number}.png")
+    assert [open_dataset(tmp_path / name).model for name in ("idx", "set.npz", "png")] == [model] * 3
 
 
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
