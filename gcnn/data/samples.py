@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from gcnn.maps import Array
 
 Batch = tuple[Array, Array]
 """Inputs (n, *shape) and their targets: (n,) integer labels, or (n, outputs) numbers."""
-CHUNK = 1024
-"""Samples that are read at once where all of them are gone through."""
+CHUNK, CHUNK_VALUES = 1024, 1 << 22
+"""Samples, and values of their inputs, that are read at once at most where all of them are gone through."""
 
 
 class Samples(ABC):
@@ -63,8 +64,9 @@ class Samples(ABC):
         """The same samples with `function` applied to every batch of inputs (n, *shape), sample by sample alike."""
         return _Mapped(self, function)
 
-    def chunks(self, size: int = CHUNK) -> Iterator[Batch]:
-        """All samples in order, `size` at a time."""
+    def chunks(self, size: int | None = None) -> Iterator[Batch]:
+        """All samples in order, `size` at a time; None keeps to `CHUNK` and `CHUNK_VALUES`, but takes one at least."""
+        size = size or max(1, min(CHUNK, CHUNK_VALUES // max(1, prod(self.shape))))
         return (self[start : start + size] for start in range(0, len(self), size))
 
     def arrays(self) -> Batch:

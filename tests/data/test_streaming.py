@@ -14,6 +14,7 @@ import pytest
 
 from gcnn.arrays import one_hot
 from gcnn.data.csv import open_csv
+from gcnn.data.samples import Samples
 
 MB = 10**6
 
@@ -87,6 +88,30 @@ def test_a_table_is_read_in_shuffled_batches_without_its_array_in_memory(tmp_pat
     # A batch takes 51 kB and the beginnings of lines 16 kB; all features would take 1.6 MB, and the file's text 1.2 MB.
     assert path.stat().st_size > 1 * MB
     assert peak < 0.4 * MB
+
+
+class Counted(Samples):
+    """A hundred samples of a shape, that remember how many were read at once."""
+
+    def __init__(self, shape):
+        self.shape, self.most = shape, 0
+
+    def __len__(self):
+        return 100
+
+    def read(self, rows):
+        self.most = max(self.most, len(rows))
+        return np.zeros((len(rows), *self.shape), np.uint8), rows
+
+
+@pytest.mark.parametrize(
+    ("shape", "most"), [((3, 240, 320), 18), ((3, 5000, 5000), 1), ((1, 28, 28), 100), ((), 100), ((0,), 100)]
+)
+def test_of_large_photographs_only_a_few_are_in_memory_at_once(shape, most):
+    samples = Counted(shape)
+    order = np.concatenate([t for _, t in samples.chunks()])
+    assert samples.most == most
+    assert order.tolist() == list(range(100))
 
 
 def test_labels_of_many_classes_take_memory_for_their_own_rows_only():
