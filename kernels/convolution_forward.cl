@@ -1,39 +1,46 @@
-/* Convolution, forward (Hedberg 2015, Eqs. 60-62; bias and phi fused, and where asked for the max pooling that follows).
+/* Convolution, forward (Hedberg 2015, Eqs. 60-62); bias and phi fused, and where asked for the max pooling that follows.
  *
- *   y[block][i][x][lane] = phi(z),   z = b_i + sum over j in D_i, u of in[block][j][k x + u - p][lane] w_ij[u]
+ *   y[block][i][x][lane] = phi(z),   z = b_i + sum over j in D_i, u of y_in[block][j][k x + u - p][lane] w_ij[u]
  *
- * Work: a work-item computes a tile of MAPS_TILE maps x ROWS_TILE rows x COLUMNS_TILE columns of one block.
- * Grid: blocks * OUT_DEPTH * ROW_TILES * MAP_TILES * COLUMN_TILES groups (ceilings), columns fastest, of LANES / V items.
- * Memory: none shared. A tile reads its input rows once; weights are broadcast from theta.
- * Output: y, and z in `kept` where KEEP_Z is 1 (else nothing is written there).
- * With POOL_Y and POOL_X: y is [block][i][z][y / POOL_Y][x / POOL_X][lane], phi of the maximum of each complete window (so phi
- * must not decrease), and `kept`, a byte for each of them, says which one it was, the first in row-major order; a NaN wins.
- * Defines: those of prelude.h, activations.h, convolution.h; MAPS_TILE <= OUT_MAPS, ROWS_TILE <= OUT_HEIGHT, COLUMNS_TILE <=
- *          OUT_WIDTH; KEEP_Z; or POOL_Y and POOL_X, where ROWS_TILE and COLUMNS_TILE are multiples of them.
+ * Work: an item computes a tile of MAPS_TILE maps x ROWS_TILE rows x COLUMNS_TILE columns of one block.
+ * Grid: (blocks * OUT_DEPTH * ROW_TILES * MAP_TILES * COLUMN_TILES), columns fastest; the last tiles are moved back or cut.
+ * Group: LANES / V items.   Memory: none shared; a tile reads its rows of y_in once, weights are broadcast from theta.
+ * Writes y, and z into `kept` where SAVE_Z is 1. With POOL_Y and POOL_X it writes instead phi of the maximum of every complete
+ * window, [block][i][z][y / POOL_Y][x / POOL_X][lane], and into `kept` its winner (winners.h): as max_pooling.cl on y, if phi
+ * does not decrease, though where phi rounds two values to one, the larger z wins.
+ * Defines: those of prelude.h, activations.h, convolution.h; SAVE_Z, or POOL_Y POOL_X WINNER_BITS. Free, and of equal bits:
+ *          MAPS_TILE <= OUT_MAPS, ROWS_TILE <= OUT_HEIGHT, COLUMNS_TILE; multiples of POOL_Y and POOL_X where there is pooling.
  */
 #include "prelude.h"
 #include "activations.h"
 #include "convolution.h"
 
 #ifdef POOL_X
-#define ROWS (OUT_HEIGHT / POOL_Y * POOL_Y)
-#define COLUMNS (OUT_WIDTH / POOL_X * POOL_X)
+#include "winners.h"
+typedef WINNER KEPT;
+#define POOLED_ROWS (OUT_HEIGHT / POOL_Y)
+#define POOLED_COLUMNS (OUT_WIDTH / POOL_X)
+#define ROWS (POOLED_ROWS * POOL_Y)
+#define COLUMNS (POOLED_COLUMNS * POOL_X)
+#if ROWS_TILE % POOL_Y || COLUMNS_TILE % POOL_X
+#error "a tile holds whole windows"
+#endif
 #else
+typedef REAL KEPT;
 #define ROWS OUT_HEIGHT
 #define COLUMNS OUT_WIDTH
 #endif
 #define MAP_TILES TILES(OUT_MAPS, MAPS_TILE)
 #define ROW_TILES TILES(ROWS, ROWS_TILE)
 
+/* The part of the input that a tile sees. */
 #define WINDOW ((COLUMNS_TILE - 1) * STRIDE_X + TAPS_X)
 #define WINDOW_ROWS ((ROWS_TILE - 1) * STRIDE_Y + TAPS_Y)
-
-/* Tiles that begin at columns FIRST_INNER to LAST_INNER read nothing outside. */
 #define FIRST_INNER TILES(PAD_X, STRIDE_X)
 #define LAST_INNER (IN_WIDTH + PAD_X < WINDOW ? -1 : (IN_WIDTH + PAD_X - WINDOW) / STRIDE_X)
 
 /* z := b + the sum over inputs and taps, for the tile whose corner is map i0, plane oz, row oy0, column ox0. */
-DEVICE void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* theta,
+DEVICE void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* theta,
                      const int i0, const int oz, const int oy0, const int ox0, const int inner)
 {
     UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) z[m][r][c] = (REALV)(theta[BIASES + i0 + m]);
@@ -42,42 +49,71 @@ DEVICE void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const R
     for (int j = 0; j < IN_MAPS; ++j) {
         for (int uz = 0; uz < TAPS_Z; ++uz) {
             const int iz = oz * STRIDE_Z + uz - PAD_Z;
-            if (PAD_Z && !INSIDE(iz, IN_DEPTH)) continue;
-#if ROWS_TILE > 1
-            UNROLLED(row, WINDOW_ROWS) {
-#else
+            if (LEAVES_Z && !INSIDE(iz, IN_DEPTH)) continue;
             for (int row = 0; row < WINDOW_ROWS; ++row) {
-#endif
                 const int iy = oy0 * STRIDE_Y + row - PAD_Y;
-                if (PAD_Y && !INSIDE(iy, IN_HEIGHT)) continue;
-                GLOBAL const REAL* line = in + AT((INDEX)((j * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix0);
+                if (LEAVES_Y && !INSIDE(iy, IN_HEIGHT)) continue;
+                GLOBAL const REAL* line = y_in + AT((((INDEX)j * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix0);
                 REALV window[WINDOW];
                 UNROLLED(n, WINDOW) if (inner || INSIDE(ix0 + n, IN_WIDTH)) window[n] = LOADV(line, n * LANES);
-                UNROLLED(u, TAPS_X) UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) {
+                UNROLLED(r, ROWS_TILE) {
                     const int uy = row - r * STRIDE_Y;
-                    const int kernel_ = KERNEL_AT(i0 + m, j);
-                    if (!INSIDE(uy, TAPS_Y) || !CONNECTED(kernel_)) continue;
-                    const REALV w = (REALV)(theta[kernel_ + (uz * TAPS_Y + uy) * TAPS_X + u]);
-                    UNROLLED(c, COLUMNS_TILE)
-                    if (inner || INSIDE(ix0 + c * STRIDE_X + u, IN_WIDTH))
-                        z[m][r][c] = FMA(w, window[c * STRIDE_X + u], z[m][r][c]);
+                    if (ROWS_TILE == 1 || INSIDE(uy, TAPS_Y)) {
+                        UNROLLED(u, TAPS_X) UNROLLED(m, MAPS_TILE) {
+                            const int kernel_at = KERNEL_AT(i0 + m, j);
+                            if (CONNECTED(kernel_at)) {
+                                const REALV w = (REALV)(theta[kernel_at + (uz * TAPS_Y + uy) * TAPS_X + u]);
+                                UNROLLED(c, COLUMNS_TILE)
+                                if (inner || (ox0 + c < COLUMNS && INSIDE(ix0 + c * STRIDE_X + u, IN_WIDTH)))
+                                    z[m][r][c] = FMA(w, window[c * STRIDE_X + u], z[m][r][c]);
+                            }
+                        }
+                    }
                 }
             }
         }
     }
 }
 
+ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
+                                     GLOBAL KEPT* RESTRICT kept, GLOBAL REAL* RESTRICT y)
+{
+    int item = GROUP_ID(0);
+    const int column_tile = item % COLUMN_TILES;
+    item /= COLUMN_TILES;
+    const int own_i = item % MAP_TILES * MAPS_TILE;
+    item /= MAP_TILES;
+    const int own_oy = item % ROW_TILES * ROWS_TILE;
+    item /= ROW_TILES;
+    const int oz = item % OUT_DEPTH, block = item / OUT_DEPTH;
+    const int i0 = TILE_BACK(own_i, MAPS_TILE, OUT_MAPS), oy0 = TILE_BACK(own_oy, ROWS_TILE, ROWS);
+    const int ox0 = column_tile * COLUMNS_TILE;
+
+    REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE];
+    y_in += (INDEX)block * IN_MAPS * IN_DEPTH * IN_HEIGHT * IN_WIDTH * LANES;
+    ON_COLUMN_TILE(column_tile, convolve, z, y_in, theta + theta0, i0, oz, oy0);
 
 #ifdef POOL_X
-#define KEPT uchar
-
-/* Replace `largest` by z where that is larger, or the first NaN. */
-#define CHOOSE(largest, which, z, n)                                                 \
-    do {                                                                             \
-        const CHOICE better = ((z) > (largest)) | (((z) != (z)) & ((largest) == (largest))); \
-        largest = better ? (z) : (largest);                                          \
-        which = better ? (CHOICE)(n) : (which);                                      \
-    } while (0)
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE / POOL_Y) UNROLLED(c, COLUMNS_TILE / POOL_X) {
+        REALV best = z[m][r * POOL_Y][c * POOL_X];
+        LANE_INT won = (LANE_INT)(0);
+        UNROLLED(uy, POOL_Y) UNROLLED(ux, POOL_X)
+            TAKE_LARGER(best, won, z[m][r * POOL_Y + uy][c * POOL_X + ux], uy * POOL_X + ux);
+        const INDEX line = (((INDEX)block * OUT_MAPS + i0 + m) * OUT_DEPTH + oz) * POOLED_ROWS + oy0 / POOL_Y + r;
+        const INDEX at = AT(line * POOLED_COLUMNS + ox0 / POOL_X + c);
+        if (i0 + m >= own_i && oy0 + r * POOL_Y >= own_oy && ox0 + c * POOL_X < COLUMNS) {
+            STOREV(PHI(best), y, at);
+            STORE_WINNERS(won, kept, at);
+        }
+    }
 #else
-#define KEPT REAL
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) {
+        const INDEX line = (((INDEX)block * OUT_MAPS + i0 + m) * OUT_DEPTH + oz) * OUT_HEIGHT + oy0 + r;
+        const INDEX at = AT(line * OUT_WIDTH + ox0 + c);
+        if (i0 + m >= own_i && oy0 + r >= own_oy && ox0 + c < COLUMNS) {
+            if (SAVE_Z) STOREV(z[m][r][c], kept, at);
+            STOREV(PHI(z[m][r][c]), y, at);
+        }
+    }
 #endif
+}

@@ -1,0 +1,99 @@
+/* Convolution, back to its input (Hedberg 2015, Eqs. 70-75, gathered; delmas, Eq. 45); phi' of the layer below fused if asked.
+ *
+ *   dy_in[block][j][x][lane] = sum over i in C_j and the taps u for which (x + p - u) / k is an output o, of
+ *                              delta[block][i][o][lane] w_ij[u]
+ *
+ * With BELOW 1 the sum is multiplied by phi'(z_in, y_in) of the layer below, whose activation ACTIVATION then is: the result is
+ * that layer's delta. With BELOW 0 neither z_in nor y_in is read.
+ * Work: an item computes a tile of MAPS_TILE input maps x COLUMNS_TILE columns of one row of one block. Every cell is written:
+ * those that no window reads become 0.
+ * Grid: (blocks * IN_DEPTH * IN_HEIGHT * MAP_TILES * COLUMN_TILES), columns fastest; the last tiles are moved back or cut.
+ * Group: LANES / V items.   Memory: none shared.
+ * Defines: those of prelude.h, activations.h, convolution.h; BELOW. Free, and of equal bits: MAPS_TILE <= IN_MAPS; COLUMNS_TILE, a
+ *          multiple of STRIDE_X unless it covers IN_WIDTH.
+ */
+#include "prelude.h"
+#include "activations.h"
+#include "convolution.h"
+
+#define COLUMNS IN_WIDTH
+#define MAP_TILES TILES(IN_MAPS, MAPS_TILE)
+#if COLUMNS_TILE < COLUMNS && COLUMNS_TILE % STRIDE_X
+#error "COLUMNS_TILE must be a multiple of STRIDE_X, so that all tiles meet the same taps"
+#endif
+
+/* Cell x, counted from where the padding begins, meets outputs at the taps FIRST_TAP, FIRST_TAP + stride, .. < END_TAP. */
+#define TAP_OF_LAST(x, outputs, stride) ((x) - ((outputs) - 1) * (stride))
+#define LEAST_TAP(x, outputs, stride) (TAP_OF_LAST(x, outputs, stride) < 0 ? 0 : TAP_OF_LAST(x, outputs, stride))
+#define FIRST_TAP(x, outputs, stride) \
+    (LEAST_TAP(x, outputs, stride) + ((x) - LEAST_TAP(x, outputs, stride)) % (stride))
+#define END_TAP(x, taps) ((x) < (taps) ? (x) + 1 : (taps))
+
+/* A tile sees WINDOW outputs of a row; the first is FIRST_SEEN after (before, that is) the tile's first column / stride. */
+#define FLOOR_OF(x) (((x) + TAPS_X * STRIDE_X) / STRIDE_X - TAPS_X)
+#define FIRST_SEEN FLOOR_OF(PAD_X - TAPS_X + 1)
+#define WINDOW (FLOOR_OF(PAD_X + COLUMNS_TILE - 1) - FIRST_SEEN + 1)
+#define FIRST_INNER (TAPS_X - 1 < PAD_X ? 0 : TAPS_X - 1 - PAD_X)
+#define LAST_INNER (OUT_WIDTH * STRIDE_X - PAD_X - COLUMNS_TILE)
+/* Whether column c of a tile meets an output at tap u, and at which of the window. */
+#define MEETS(c, u) (((c) + PAD_X - (u) + TAPS_X * STRIDE_X) % STRIDE_X == 0)
+#define MET(c, u) (FLOOR_OF((c) + PAD_X - (u)) - FIRST_SEEN)
+
+/* sum := over outputs and taps, for the tile whose corner is input map j0, plane iz, row iy, column ix0. */
+DEVICE void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta, GLOBAL const REAL* theta, const int j0,
+                   const int iz, const int iy, const int ix0, const int inner)
+{
+    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) sum[m][c] = (REALV)(0);
+
+    const int ox0 = ix0 / STRIDE_X + FIRST_SEEN, z = iz + PAD_Z, y = iy + PAD_Y;
+    for (int i = 0; i < OUT_MAPS; ++i) {
+        for (int uz = FIRST_TAP(z, OUT_DEPTH, STRIDE_Z); uz < END_TAP(z, TAPS_Z); uz += STRIDE_Z) {
+            for (int uy = FIRST_TAP(y, OUT_HEIGHT, STRIDE_Y); uy < END_TAP(y, TAPS_Y); uy += STRIDE_Y) {
+                const int oz = (z - uz) / STRIDE_Z, oy = (y - uy) / STRIDE_Y;
+                GLOBAL const REAL* line = delta + AT((((INDEX)i * OUT_DEPTH + oz) * OUT_HEIGHT + oy) * OUT_WIDTH + ox0);
+                REALV window[WINDOW];
+                UNROLLED(n, WINDOW) if (inner || INSIDE(ox0 + n, OUT_WIDTH)) window[n] = LOADV(line, n * LANES);
+                UNROLLED(u, TAPS_X) UNROLLED(m, MAPS_TILE) {
+                    const int kernel_at = KERNEL_AT(i, j0 + m);
+                    if (CONNECTED(kernel_at)) {
+                        const REALV w = (REALV)(theta[kernel_at + (uz * TAPS_Y + uy) * TAPS_X + u]);
+                        UNROLLED(c, COLUMNS_TILE)
+                        if (MEETS(c, u) && (inner || (ix0 + c < COLUMNS && INSIDE(ox0 + MET(c, u), OUT_WIDTH))))
+                            sum[m][c] = FMA(w, window[MET(c, u)], sum[m][c]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
+                                           GLOBAL const REAL* RESTRICT z_in, GLOBAL const REAL* RESTRICT y_in,
+                                           GLOBAL REAL* RESTRICT dy_in)
+{
+    int item = GROUP_ID(0);
+    const int column_tile = item % COLUMN_TILES;
+    item /= COLUMN_TILES;
+    const int own_j = item % MAP_TILES * MAPS_TILE;
+    item /= MAP_TILES;
+    const int iy = item % IN_HEIGHT;
+    item /= IN_HEIGHT;
+    const int iz = item % IN_DEPTH, block = item / IN_DEPTH;
+    const int j0 = TILE_BACK(own_j, MAPS_TILE, IN_MAPS), ix0 = column_tile * COLUMNS_TILE;
+
+    REALV sum[MAPS_TILE][COLUMNS_TILE];
+    delta += (INDEX)block * OUT_MAPS * OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH * LANES;
+    ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0, j0, iz, iy);
+
+    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) {
+        const INDEX line = (((INDEX)block * IN_MAPS + j0 + m) * IN_DEPTH + iz) * IN_HEIGHT + iy;
+        const INDEX at = AT(line * IN_WIDTH + ix0 + c);
+        if (j0 + m >= own_j && ix0 + c < COLUMNS) {
+#if BELOW
+            const REALV z = LOADV(z_in, at), y = LOADV(y_in, at);
+            sum[m][c] *= PHI_PRIME(z, y);
+#endif
+            STOREV(sum[m][c], dy_in, at);
+        }
+    }
+}

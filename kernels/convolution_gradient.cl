@@ -1,0 +1,211 @@
+/* Convolution, gradient by its parameters (Hedberg 2015, Eqs. 76-81; one shared kernel a map: Eq. 80 summed over D_i).
+ *
+ *   dw_ij[u] = sum over samples and outputs x of delta_i(x) y_in_j(k x + u - p)      db_i = sum over samples and x of delta_i(x)
+ *
+ * SUM_SAMPLES 1: the rows of outputs of all samples are dealt to SPLIT parts, and part s writes its PARAMETERS sums, in the layer's
+ * flat order, at rows[first + s * width]; add_parts then adds them in order. SUM_SAMPLES 0: sample s < samples writes PARAMETERS
+ * sums of its own at rows[first + s * width]. Lanes without a sample must hold a delta of 0 and finite inputs.
+ * Equal calls give equal bits, with V = LANES or V = 1: lanes stay apart until their sum, which is always the same tree.
+ *
+ * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps; or, in the last
+ * groups of a part, the biases of MAPS_TILE maps. It takes COLUMNS_TILE columns at a time, which share what they read.
+ * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1)), where parts is SPLIT, or blocks with SUM_SAMPLES
+ * 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last tiles are moved back.
+ * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
+ * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend. Free, and of equal weights: MAPS_TILE <=
+ *          OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y, TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE
+ *          is 1, and MAPS_TILE too if there is a table.
+ */
+#include "prelude.h"
+#include "lanes.h"
+#include "convolution.h"
+
+#if SHARED_KERNELS
+#if INPUTS_TILE > 1 || (defined(KERNEL_OFFSETS) && MAPS_TILE > 1)
+#error "maps that share a kernel among other inputs are not computed together"
+#endif
+#define INPUT_TILES 1
+#else
+#define INPUT_TILES TILES(IN_MAPS, INPUTS_TILE)
+#endif
+#define MAP_TILES TILES(OUT_MAPS, MAPS_TILE)
+#define ROW_TILES TILES(TAPS_Y, ROWS_TILE)
+#define TAP_TILES TILES(TAPS_X, TAPS_TILE)
+#define KERNEL_TILES (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES)
+
+#define IN_SIZE (IN_DEPTH * IN_HEIGHT * IN_WIDTH)
+#define OUT_SIZE (OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH)
+#define WEIGHTS_TILE (INPUTS_TILE * ROWS_TILE * TAPS_TILE)
+#define SUMS (MAPS_TILE * WEIGHTS_TILE)
+
+/* Which sums a work-item computes: its first map, input map, plane, row and tap, and where those that are its own begin. */
+typedef struct {
+    int i, j, uz, uy, ux, own_i, own_j, own_uy, own_ux;
+    int is_bias;
+} TILE;
+
+DEVICE TILE find_tile(int item)
+{
+    TILE tile;
+    tile.own_i = item % MAP_TILES * MAPS_TILE;
+    item /= MAP_TILES;
+    tile.is_bias = item == KERNEL_TILES;
+    tile.own_ux = item % TAP_TILES * TAPS_TILE;
+    item /= TAP_TILES;
+    tile.own_uy = item % ROW_TILES * ROWS_TILE;
+    item /= ROW_TILES;
+    tile.uz = item % TAPS_Z;
+    tile.own_j = item / TAPS_Z * INPUTS_TILE;
+    tile.i = TILE_BACK(tile.own_i, MAPS_TILE, OUT_MAPS);
+    tile.j = TILE_BACK(tile.own_j, INPUTS_TILE, IN_MAPS);
+    tile.uy = TILE_BACK(tile.own_uy, ROWS_TILE, TAPS_Y);
+    tile.ux = TILE_BACK(tile.own_ux, TAPS_TILE, TAPS_X);
+    return tile;
+}
+
+/* Where sum number k of map m belongs among the layer's parameters; -1 where another tile writes it, or there is none. */
+DEVICE int parameter_of(const TILE tile, const int m, const int k)
+{
+    const int i = tile.i + m;
+    if (i < tile.own_i) return -1;
+    if (tile.is_bias) return k == 0 ? BIASES + i : -1;
+    const int n = k / (ROWS_TILE * TAPS_TILE), uy = tile.uy + k / TAPS_TILE % ROWS_TILE, ux = tile.ux + k % TAPS_TILE;
+    if (tile.j + n < tile.own_j || uy < tile.own_uy || ux < tile.own_ux) return -1;
+    int kernel_at = KERNEL_AT(i, tile.j + n);
+    if (SHARED_KERNELS)
+        for (int j = 1; j < IN_MAPS; ++j) kernel_at = CONNECTED(kernel_at) ? kernel_at : KERNEL_AT(i, j);
+    return CONNECTED(kernel_at) ? kernel_at + (tile.uz * TAPS_Y + uy) * TAPS_X + ux : -1;
+}
+
+/* Add to the sums what column ox of a row of outputs gives; `in` and `delta` are where the tile's first row, `iy`, begins. */
+DEVICE void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+                       const int iy, const int ox, const int inner)
+{
+    REALV d[MAPS_TILE];
+    UNROLLED(m, MAPS_TILE) d[m] = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
+    UNROLLED(k, WEIGHTS_TILE) {
+        const int n = k / (ROWS_TILE * TAPS_TILE), r = k / TAPS_TILE % ROWS_TILE;
+        const int ix = ox * STRIDE_X + ux0 + k % TAPS_TILE - PAD_X;
+        if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix, IN_WIDTH))) {
+            const REALV seen = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix) * LANES);
+            UNROLLED(m, MAPS_TILE) sum[m][k] = FMA(d[m], seen, sum[m][k]);
+        }
+    }
+}
+
+DEVICE void add_row(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+                    const int iy, int ox, const int end, const int inner)
+{
+    for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE)
+        UNROLLED(c, COLUMNS_TILE) add_column(sum, in, delta, ux0, iy, ox + c, inner);
+    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_column(sum, in, delta, ux0, iy, ox, inner);
+}
+
+/* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
+#define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
+
+DEVICE void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
+                        const int j, INDEX row, const INDEX end)
+{
+    /* Columns from first_inner to last_inner - 1 read nothing to the left or right of the input. */
+    int first_inner = 0, last_inner = OUT_WIDTH;
+    if (LEAVES_X) {
+        const int left = PAD_X - tile.ux, right = IN_WIDTH + PAD_X - tile.ux - TAPS_TILE;
+        first_inner = left > 0 ? TILES(left, STRIDE_X) : 0;
+        if (first_inner > OUT_WIDTH) first_inner = OUT_WIDTH;
+        last_inner = right < 0 ? 0 : right / STRIDE_X + 1;
+        if (last_inner > OUT_WIDTH) last_inner = OUT_WIDTH;
+        if (last_inner < first_inner) last_inner = first_inner;
+    }
+    while (row < end) {
+        const INDEX block = row / OUT_HEIGHT / OUT_DEPTH;
+        const int y = (int)(row % OUT_HEIGHT), z = (int)(row / OUT_HEIGHT % OUT_DEPTH), rows = ROWS_OF_PLANE(row, end, y);
+        row += rows;
+        const int iz = z * STRIDE_Z + tile.uz - PAD_Z;
+        if (LEAVES_Z && !INSIDE(iz, IN_DEPTH)) continue;
+        GLOBAL const REAL* x = y_in + AT(((block * IN_MAPS + j) * IN_DEPTH + iz) * IN_HEIGHT * IN_WIDTH);
+        GLOBAL const REAL* d = delta + AT(((block * OUT_MAPS + tile.i) * OUT_DEPTH + z) * OUT_HEIGHT * OUT_WIDTH);
+        for (int oy = y; oy < y + rows; ++oy) {
+            const int iy = oy * STRIDE_Y + tile.uy - PAD_Y;
+            GLOBAL const REAL* x_row = x + (INDEX)iy * IN_WIDTH * LANES;
+            GLOBAL const REAL* d_row = d + (INDEX)oy * OUT_WIDTH * LANES;
+            if (LEAVES_Y && (iy < 0 || iy + ROWS_TILE > IN_HEIGHT)) {
+                add_row(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH, 0);
+            } else {
+                if (LEAVES_X) add_row(sum, x_row, d_row, tile.ux, iy, 0, first_inner, 0);
+                add_row(sum, x_row, d_row, tile.ux, iy, first_inner, last_inner, 1);
+                if (LEAVES_X) add_row(sum, x_row, d_row, tile.ux, iy, last_inner, OUT_WIDTH, 0);
+            }
+        }
+    }
+}
+
+/* Neighbouring columns have sums of their own, so that no addition waits for the one before. */
+DEVICE void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
+                       const INDEX end)
+{
+    for (INDEX row = begin; row < end; ++row) {
+        const INDEX block = row / (OUT_DEPTH * OUT_HEIGHT);
+        const INDEX first = (block * OUT_MAPS + tile.i) * OUT_SIZE + (row - block * OUT_DEPTH * OUT_HEIGHT) * OUT_WIDTH;
+        for (int ox = 0; ox < OUT_WIDTH; ox += WEIGHTS_TILE)
+            UNROLLED(k, WEIGHTS_TILE)
+            if (ox + k < OUT_WIDTH)
+                UNROLLED(m, MAPS_TILE) sum[m][k] += LOADV(delta, AT(first + (INDEX)m * OUT_SIZE + ox + k));
+    }
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE - 1) sum[m][0] += sum[m][k + 1];
+}
+
+ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
+                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first)
+{
+    const int part = GROUP_ID(0) / (MAP_TILES * (KERNEL_TILES + 1));
+    const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * (KERNEL_TILES + 1)));
+    const INDEX count = (INDEX)OUT_DEPTH * OUT_HEIGHT * (SUM_SAMPLES ? TILES(samples, LANES) : 1);
+    const INDEX begin = SUM_SAMPLES ? count * part / SPLIT : count * part;
+    const INDEX end = SUM_SAMPLES ? count * (part + 1) / SPLIT : begin + count;
+
+    REALV sum[MAPS_TILE][WEIGHTS_TILE];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) sum[m][k] = (REALV)(0);
+    if (tile.is_bias)
+        sum_biases(sum, delta, tile, begin, end);
+    else if (!SHARED_KERNELS)
+        sum_weights(sum, y_in, delta, tile, tile.j, begin, end);
+    else
+        for (int j = 0; j < IN_MAPS; ++j)
+            if (CONNECTED(KERNEL_AT(tile.i, j))) sum_weights(sum, y_in, delta, tile, j, begin, end);
+
+    rows += first;
+#if !SUM_SAMPLES
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
+        const int at = parameter_of(tile, m, k);
+        if (at >= 0) STORE_ROWS(sum[m][k], rows, width, at, part, samples);
+    }
+#elif V == LANES
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
+        const int at = parameter_of(tile, m, k);
+        if (at >= 0) rows[part * width + at] = (REAL)SUMV(TO_WIDEV(sum[m][k]));
+    }
+#else
+    /* Every sum is added up by one thread, so that one barrier serves them all. */
+    SHARED WIDE lanes[SUMS * (LANES + 1)];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE)
+        lanes[(m * WEIGHTS_TILE + k) * (LANES + 1) + LOCAL_ID(0)] = TO_WIDEV(sum[m][k]);
+    BARRIER();
+    for (int s = LOCAL_ID(0); s < SUMS; s += LANES) {
+        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE), begins = s * (LANES + 1);
+        for (int reach = LANES / 2; reach > 0; reach /= 2)
+            for (int lane = begins; lane < begins + reach; ++lane) lanes[lane] += lanes[lane + reach];
+        if (at >= 0) rows[part * width + at] = (REAL)lanes[begins];
+    }
+#endif
+}
+
+/* gradient[theta0 + k] := the sum of parts[s * PARAMETERS + k] over s < SPLIT, in order. Grid: any number of groups of any size. */
+KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+{
+    for (INDEX k = GLOBAL_ID(0); k < PARAMETERS; k += GLOBAL_SIZE(0)) {
+        WIDE sum = parts[k];
+        for (int part = 1; part < SPLIT; ++part) sum += parts[(INDEX)part * PARAMETERS + k];
+        gradient[theta0 + k] = (REAL)sum;
+    }
+}
