@@ -93,6 +93,11 @@ def read_network(name: str) -> Network:
     return Network.read(name)
 
 
+def lasting(path: Path) -> Path:
+    """The path, whatever folder a later command is given in; a link keeps its name, which says what kind of file it is."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
 def named_values(texts: Iterable[str], option: str) -> dict[str, int | float | str]:
     """NAME=VALUE texts as a dictionary; values are whole numbers, numbers, or words.
 

@@ -71,7 +71,7 @@ def test_facts(found: Evaluation) -> dict[str, Any]:
 def _facts(experiment: Experiment) -> dict[str, Any]:
     settings, model = experiment.settings, experiment.model
     return {
-        "title": f"{settings.data}, {settings.model}, {settings.optimizer} on {model.backend}, seed {settings.seed}",
+        "title": f"{settings.data_name}, {settings.model}, {settings.optimizer} on {model.backend}, seed {settings.seed}",
         "backend": model.backend,
         "device": model.device.name,
         "dtype": model.dtype,

@@ -9,7 +9,7 @@ import click
 
 from gcnn.backend import backend_names
 from gcnn.cli.display import display_options, make_display
-from gcnn.cli.options import debug_option, named_values, one_name_of, read_network, save_option
+from gcnn.cli.options import debug_option, lasting, named_values, one_name_of, read_network, save_option
 from gcnn.cli.running import introduce, run
 from gcnn.data import DATASETS
 from gcnn.data.dataset import Dataset, open_dataset
@@ -138,7 +138,7 @@ def train(output: Path | None, save_every: float, quiet: bool, as_json: bool, **
     display = make_display(quiet, as_json)
     settings, network, dataset = settings_of(**options)
     experiment = Experiment(settings, network, dataset=dataset)
-    folder = RunFolder.make(output, Path(settings.data).name)
+    folder = RunFolder.make(output, settings.data_name)
     folder.describe(experiment)
     training = experiment.training(folder.checkpoint(save_every), display)
     introduce(experiment, display)
@@ -172,8 +172,8 @@ def settings_of(
     arguments = named_values(given.split(",") if given else (), "--schedule")
     rate = METHODS[optimizer].lr if lr is None else lr
     settings = Settings(
-        data=data if data in DATASETS else str(Path(data).absolute()),
-        folder=None if folder is None else str(folder.absolute()),
+        data=data if data in DATASETS else str(lasting(Path(data))),
+        folder=None if folder is None else str(lasting(folder)),
         target=target,
         model=model or dataset.model,
         epochs=epochs,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from gcnn import documents
@@ -103,6 +105,11 @@ class Settings:
                 raise FormatError(f"{name} must be at least {least}, got {value!r}.")
         if not 0 <= self.validation < 1:
             raise FormatError(f"validation must be a share in [0, 1), got {self.validation!r}.")
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: by their name, or as their file or folder, without the ending that says its kind."""
+        return re.sub(r"(?<=.)\.(npz|csv|csv\.gz)$", "", Path(self.data).name)
 
     def make_optimizer(self) -> Optimizer:
         """The optimizer, with its schedule.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import gcnn as library
 from gcnn.data import load_digits, split
 from gcnn.data.dataset import open_dataset
 from gcnn.data.preparation import Preparation
-from gcnn.runs import METHODS, RunFolder, experiment
+from gcnn.runs import METHODS, RunFolder, Settings, experiment
 from gcnn.runs.experiment import Parts
 
 SIGNATURE_OF_PNG = b"\x89PNG\r\n\x1a\n"
@@ -234,6 +235,44 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(gcnn, folder,
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("digits", "digits"),
+        ("/a/flowers.csv", "flowers"),
+        ("/a/flowers.2026.csv.gz", "flowers.2026"),
+        ("/a/set.npz", "set"),
+        ("/a/photos.v2", "photos.v2"),
+        ("/a/.csv", ".csv"),
+    ],
+)
+def test_data_are_called_by_their_file_without_the_ending_that_says_its_kind(data, name):
+    settings = Settings(data=data, model="mlp", epochs=1, batch=1, seed=0, optimizer="adam", rate=0.1, normalise="none")
+    assert settings.data_name == name
+
+
+def test_a_run_is_named_after_its_data_and_finds_them_from_another_folder(gcnn, trained, folder, monkeypatch):
+    (folder / "sub").mkdir()
+    (folder / "5f3a").write_bytes((trained.path / "numbers.csv").read_bytes())
+    (folder / "sums.csv").symlink_to("5f3a")
+    options = ("--model", str(trained.path / "sum.json"), "--epochs", "1", "--quiet")
+    assert gcnn("train", "--data", "sub/../sums.csv", *options).exit_code == 0
+    settings = json.loads((folder / "runs/sums/run.json").read_text())["settings"]
+    assert settings["data"] == str(folder.resolve() / "sums.csv")
+    assert json.loads((folder / "runs/sums/history.json").read_text())["title"].startswith("sums, ")
+    monkeypatch.chdir(folder / "sub")
+    assert gcnn("evaluate", "../runs/sums").exit_code == 0
+
+
+def test_the_folder_that_one_is_in_can_be_learned_from(gcnn, trained, folder, monkeypatch):
+    shutil.copytree(trained.path / "shapes", folder / "shapes")
+    monkeypatch.chdir(folder / "shapes" / "disc")
+    options = ("--epochs", "1", "--model", "mlp", "--quiet", "--output", str(folder / "a"))
+    assert gcnn("train", "--data", "..", *options).exit_code == 0
+    settings = json.loads((folder / "a/run.json").read_text())["settings"]
+    assert settings["data"] == str(folder.resolve() / "shapes")
+
+
 def test_without_validation_all_samples_train(gcnn, small):
     result = gcnn("train", "--model", str(small), "--epochs", "1", "--validation", "0")
     assert "1438 samples for training, none for validation, 359 held back" in result.stdout
@@ -277,7 +316,7 @@ def test_numbers_are_learned_by_a_model_by_name_with_a_linear_last_layer(gcnn, f
     result = gcnn("train", "--data", "numbers.csv", "--model", "mlp", "--epochs", "20", "--l2", "0")
     assert result.exit_code == 0
     assert "test loss" in result.stdout
-    history = json.loads((folder / "runs/numbers.csv/history.json").read_text())
+    history = json.loads((folder / "runs/numbers/history.json").read_text())
     assert history["test_accuracy"] is None
     assert history["test_loss"] < 0.02, (
         "the variance of the targets is 1.7, so half of it is what nothing learned gives"
