@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from gcnn import activations
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.tuning.key import Problem
+from gcnn.backends.accelerated.tuning.space import Parameters, Space
+from gcnn.backends.accelerated.tuning.trial import LayerTrial
+from gcnn.layers import Layer
+from gcnn.maps import Maps
 
 NUMBERS = (
     "identity",
@@ -34,6 +42,18 @@ class DeviceLayer:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.activation = activations.get(place.stage.layer.activation).name
+
+    def tuned(self, space: Space, problem: Problem) -> Parameters:
+        """The parameters of one of the layer's kernels, "forward", "backpropagate" or "gradient", from a space declared here."""
+        place = self.place
+        problem = replace(problem, options={**place.kernels.defines, **problem.options})
+        trial = partial(LayerTrial, type(self), place, problem.name)
+        return place.kernels.chooser.choose(space, problem, str(place.stage.layer), trial)
+
+    @classmethod
+    def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
+        """Small problems of the same kind, whose sizes these parameters do not divide; tuning checks them there."""
+        raise NotImplementedError(f"{cls.__name__} has kernels to tune and must define awkward(layer, own, parameters)")
 
     @property
     def fused(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from gcnn import kernels
 from gcnn.backends.accelerated.lanes import Lanes
 from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.tuning.choosers import Chooser, Defaults
 from gcnn.maps import Array
 from gcnn.network import Stage
 
@@ -25,11 +26,23 @@ class Kernels:
         dtype: of the values.
         wide: of the sums: float64 where the device has it.
         lanes: the blocks.
+        chooser: what chooses the parameters that are tuned.
     """
 
     runtime: Runtime
     dtype: np.dtype[Any]
     lanes: Lanes
+    chooser: Chooser = Defaults()  # noqa: RUF009  # it has no state
+
+    @property
+    def defines(self) -> dict[str, object]:
+        """Macros of every kernel."""
+        return {
+            "REAL_BITS": 8 * self.dtype.itemsize,
+            "WIDE_BITS": 8 * self.wide.itemsize,
+            "V": self.lanes.vector,
+            "LANES": self.lanes.count,
+        }
 
     @property
     def wide(self) -> np.dtype[Any]:
@@ -39,13 +52,7 @@ class Kernels:
         self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
     ) -> Launch:
         """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
-        common = {
-            "REAL_BITS": 8 * self.dtype.itemsize,
-            "WIDE_BITS": 8 * self.wide.itemsize,
-            "V": self.lanes.vector,
-            "LANES": self.lanes.count,
-        }
-        program = self.runtime.compile(kernels.source(file), file, common | defines)
+        program = self.runtime.compile(kernels.source(file), file, self.defines | defines)
         block = (self.lanes.threads, *[1] * (len(groups) - 1))
         return self.runtime.bind(program.kernel(kernel), tuple(groups), block, arguments)
 

@@ -14,6 +14,7 @@ from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
 from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
 from gcnn.errors import DataError, GcnnError
@@ -51,6 +52,7 @@ class AcceleratedPlan:
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
         variant: a way to lay out samples against the rule, "vectors" or "scalars".
+        chooser: chooses the parameters of kernels; by default the ladder of tuning.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class AcceleratedPlan:
         dtype: str,
         batch: int,
         variant: str | None = None,
+        chooser: Chooser | None = None,
     ) -> None:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
         self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, variant)
-        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes)
+        self._chooser = chooser or Ladder(runtime, dtype)
+        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
         self.theta, self.gradient = self.vectors.zeros(count), self.vectors.zeros(count)
@@ -199,6 +203,7 @@ class AcceleratedPlan:
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self.program.stages, self._layers, strict=True)
             ],
+            "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],
         }
 

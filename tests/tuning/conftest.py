@@ -30,13 +30,19 @@ class PretendedKernel:
         seconds: of one run, by value of TILE (or of all parameters); what is not named takes a millisecond. An exception
             instead is raised by `prepare`.
         noise: relative; every measurement is longer by up to so much.
+        interrupted: how often a measurement is interrupted by others, which makes it up to ten times as long.
         tick: what the clock counts in; a measurement is rounded down to it.
     """
 
     def __init__(
-        self, seconds: Mapping[object, float | Exception], noise: float = 0.0, tick: float = 0.0, seed: int = 0
+        self,
+        seconds: Mapping[object, float | Exception],
+        noise: float = 0.0,
+        interrupted: float = 0.0,
+        tick: float = 0.0,
+        seed: int = 0,
     ) -> None:
-        self._seconds, self._noise, self._tick = seconds, noise, tick
+        self._seconds, self._noise, self._interrupted, self._tick = seconds, noise, interrupted, tick
         self._random = np.random.default_rng(seed)
         self.prepared: list[tuple[int, ...]] = []
         self.slowness = 1.0
@@ -52,6 +58,8 @@ class PretendedKernel:
 
         def run(times: int) -> float:
             taken = times * seconds * self.slowness * (1 + self._noise * float(self._random.random()))
+            if self._random.random() < self._interrupted:
+                taken *= float(self._random.uniform(1, 10))
             self.now += taken
             return taken // self._tick * self._tick if self._tick else taken
 

@@ -12,7 +12,7 @@ import numpy as np
 from gcnn.backends.accelerated.limits import Limits
 from gcnn.backends.accelerated.tuning.errors import Unmeasurable, WrongResult
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
-from gcnn.backends.accelerated.tuning.timing import Timed, take_turns
+from gcnn.backends.accelerated.tuning.timing import Timed, settled, take_turns
 from gcnn.maps import Array
 
 EXHAUSTIVE = 200
@@ -20,14 +20,14 @@ EXHAUSTIVE = 200
 RANDOM = 60
 """Of more, so many at random, before the best of them is improved parameter by parameter."""
 FINALISTS = 5
-SIEVE_ROUNDS, FINAL_ROUNDS, FEWEST_ROUNDS = 5, 15, 9
-HOPELESS = 3.0
-"""After one round, what takes so many times longer than the yardstick is measured no further."""
+GAIN = 1.03
+"""The default stays unless it is beaten by more than this, by times that agree with one another as well, and once more."""
+SIEVE_AGREEMENT = 1.1
+MOST_SIEVE_ROUNDS, FEWEST_ROUNDS, MOST_ROUNDS = 30, 9, 100
+HOPELESS, HOPELESS_AT_ONCE = 3.0, 30.0
+"""What takes so many times longer than the yardstick, in six rounds or in one, is measured no further."""
 SLACK = 1.25
 """Finalists were within so much of the fastest."""
-GAIN, WINS = 1.03, 0.8
-"""The default stays unless its median is beaten by more than 3 % and it loses four rounds of five, in the last rounds and once
-more: by chance alone an equal wins 12 of 15 rounds with a probability of 2 %, and there are several finalists."""
 _SIEVE_SHARE = 0.8
 """Of the time; the rest is for the last rounds."""
 
@@ -188,10 +188,13 @@ class _Sieve:
         if self._yardstick is None:
             self._yardstick = timed
             return 1.0
-        times = take_turns(
-            (self._yardstick, timed), SIEVE_ROUNDS, lambda t: len(t) == 1 and t[0, 1] > HOPELESS * t[0, 0]
-        )
-        return float(np.median(times[:, 1] / times[:, 0]))
+
+        def enough(times: Array) -> bool:
+            ratio = _gain(times[:, 0], times[:, 1])
+            return ratio > (HOPELESS if len(times) >= 6 else HOPELESS_AT_ONCE) or settled(times, SIEVE_AGREEMENT)
+
+        times = take_turns((self._yardstick, timed), MOST_SIEVE_ROUNDS, enough)
+        return _gain(times[:, 0], times[:, 1])
 
 
 def _sampled(candidates: list[Parameters], sieve: _Sieve, space: Space, seed: int) -> Iterator[Parameters]:
@@ -216,7 +219,11 @@ def _final(sieve: _Sieve, space: Space, limits: Limits, budget: Budget, complete
 
     def rounds(*keys: Values) -> dict[Values, Array]:
         contestants = [sieve.ready[key] for key in keys]
-        times = take_turns(contestants, FINAL_ROUNDS, lambda t: len(t) >= FEWEST_ROUNDS and budget.spent())
+
+        def enough(times: Array) -> bool:
+            return len(times) >= FEWEST_ROUNDS and (settled(times, GAIN) or budget.spent())
+
+        times = take_turns(contestants, MOST_ROUNDS, enough)
         return dict(zip(keys, times.T, strict=True))
 
     able = [key for key in sieve.ready if space.fault(sieve.tried[key].parameters, limits) is None]
@@ -235,22 +242,22 @@ def _final(sieve: _Sieve, space: Space, limits: Limits, budget: Budget, complete
         benchmark_gain = gain * sieve.ratio(benchmark)
     else:
         times, gain = rounds(*finalists), None
-        chosen = min(finalists, key=lambda key: float(np.median(times[key])))
+        chosen = min(finalists, key=lambda key: float(times[key].min()))
         benchmark_gain = sieve.ratio(benchmark) / sieve.ratio(chosen)
     return Outcome(
         chosen=sieve.tried[chosen].parameters,
         gain=gain,
         benchmark_gain=1.0 if benchmark == chosen else benchmark_gain if np.isfinite(benchmark_gain) else None,
-        seconds=float(np.median(times[chosen])),
+        seconds=float(times[chosen].min()),
         tried=tuple(sieve.tried.values()),
         complete=complete,
     )
 
 
 def _gain(times: Array, others: Array) -> float:
-    """How many times longer the others took, in the median of the rounds."""
-    return float(np.median(others / times))
+    """How many times longer the others took, in the shortest of the rounds."""
+    return float(others.min() / times.min())
 
 
 def _beats(times: Array, others: Array) -> bool:
-    return _gain(times, others) > GAIN and float((times < others).mean()) >= WINS
+    return _gain(times, others) > GAIN and settled(np.stack((times, others), axis=1), GAIN)

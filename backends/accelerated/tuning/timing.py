@@ -15,8 +15,9 @@ from gcnn.backends.accelerated.runtime import Launch, Runtime
 from gcnn.backends.accelerated.tuning.errors import Unmeasurable
 from gcnn.maps import Array
 
-SHORTEST = 2e-3
-"""Seconds of one measurement at least: marks have at worst microseconds, a wait at its end takes tens of them."""
+SHORTEST = 1e-3
+"""Seconds of one measurement at least: marks have at worst microseconds. Longer ones would more often be interrupted by others."""
+AGREEING = 3
 MOST_RUNS = 1 << 14
 """Runs of one measurement, at most."""
 _LAUNCHES_DOMINATE = 1.5
@@ -36,7 +37,8 @@ class Timed:
     def __init__(self, seconds: Callable[[int], float]) -> None:
         self._seconds, self.runs = seconds, 1
         seconds(1)  # the first run pays for what is only done once
-        while (taken := seconds(self.runs)) < SHORTEST:
+        # The shorter of two, since one that was interrupted looks long enough.
+        while (taken := min(seconds(self.runs), seconds(self.runs))) < SHORTEST:
             if self.runs >= MOST_RUNS or math.isnan(taken):
                 raise Unmeasurable(f"{self.runs} runs took {taken:g} s, which is too short to measure")
             wanted = 1.2 * SHORTEST / taken if taken > 0 else math.inf
@@ -50,22 +52,34 @@ class Timed:
         return taken
 
 
-def take_turns(contestants: Sequence[Timed], rounds: int, stop: Callable[[Array], bool] = lambda times: False) -> Array:
+def take_turns(contestants: Sequence[Timed], rounds: int, enough: Callable[[Array], bool]) -> Array:
     """(rounds, contestants) seconds of a run; who begins changes with every round.
 
     Args:
         contestants: what to measure.
         rounds: measurements of each, at most.
-        stop: asked after each round, with the times so far, whether they are enough.
+        enough: asked after each round whether the times so far are.
     """
     times = np.empty((rounds, len(contestants)))
     for done in range(rounds):
         for place in range(len(contestants)):
             number = (place + done) % len(contestants)
             times[done, number] = contestants[number].once()
-        if stop(times[: done + 1]):
+        if enough(times[: done + 1]):
             return times[: done + 1]
     return times
+
+
+def settled(times: Array, within: float) -> bool:
+    """Whether the three shortest times of every contestant agree within this factor.
+
+    What else a machine does makes times longer, never shorter, so that the shortest tells what a contestant takes; that it came
+    up three times tells that it was not chance. A quiet machine needs a few rounds for that and a busy one many.
+    """
+    if len(times) < AGREEING:
+        return False
+    shortest = np.sort(times, axis=0)
+    return bool((shortest[AGREEING - 1] <= within * shortest[0]).all())
 
 
 class DeviceClock:
