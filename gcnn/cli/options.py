@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from gcnn.data import DATASETS
 from gcnn.errors import NetworkError, one_of
 from gcnn.maps import Size
 from gcnn.models import MODELS
@@ -93,9 +94,15 @@ def read_network(name: str) -> Network:
     return Network.read(name)
 
 
-def lasting(path: Path) -> Path:
-    """The path, whatever folder a later command is given in; a link keeps its name, which says what kind of file it is."""
-    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+def lasting(place: str | Path) -> str:
+    """The name of a data set as it is, or a path that holds in whatever folder a later command is given.
+
+    A link keeps its name, which says what kind of file it is.
+    """
+    if place in DATASETS:
+        return str(place)
+    path = Path(place)
+    return str(path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name)
 
 
 def named_values(texts: Iterable[str], option: str) -> dict[str, int | float | str]:

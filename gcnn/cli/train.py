@@ -172,8 +172,8 @@ def settings_of(
     arguments = named_values(given.split(",") if given else (), "--schedule")
     rate = METHODS[optimizer].lr if lr is None else lr
     settings = Settings(
-        data=data if data in DATASETS else str(lasting(Path(data))),
-        folder=None if folder is None else str(lasting(folder)),
+        data=lasting(data),
+        folder=None if folder is None else lasting(folder),
         target=target,
         model=model or dataset.model,
         epochs=epochs,

@@ -25,6 +25,8 @@ from gcnn.runs.settings import Settings
 FORMAT, VERSION = "gcnn-run", 1
 RUN, NETWORK, CHECKPOINT = "run.json", "network.json", "checkpoint.safetensors"
 MODEL, HISTORY, PICTURE, README = "model.safetensors", "history.json", "loss.png", "README.md"
+MOST_SHOWN = 10
+"""Runs that a message names."""
 
 
 class RunFolder:
@@ -102,11 +104,19 @@ class RunFolder:
 
     def _document(self) -> dict[str, Any]:
         if not (self.path / RUN).is_file():
-            raise FormatError("there is no such file, so the folder holds no run. Begin one: gcnn train --output ...")
+            raise FormatError(f"there is no such file, so the folder holds no run. {self._remedy()}")
         try:
             return json_object((self.path / RUN).read_text(encoding="utf-8"))
         except UnicodeDecodeError as error:
             raise FormatError(f"not a text file ({error}).") from error
+
+    def _remedy(self) -> str:
+        """The runs in the folders below, the latest first; else how to begin one."""
+        runs = sorted(self.path.glob(f"*/{RUN}"), key=lambda file: file.stat().st_mtime, reverse=True)
+        if not runs:
+            return "Begin one: gcnn train --output ..."
+        shown = ", ".join(shlex.quote(str(file.parent)) for file in runs[:MOST_SHOWN])
+        return f"Give one of those in it: {shown}{', ...' if len(runs) > MOST_SHOWN else ''}"
 
     def _made(self) -> dict[str, Any]:
         return field(self._document(), "made", dict)
@@ -169,7 +179,7 @@ Data: {experiment.dataset.source}.
 {rows}
 
 ```
-{experiment.network.summary()}
+{experiment.network.summary(settings.batch, settings.dtype)}
 ```
 """
 

@@ -79,8 +79,7 @@ def _dataset(trained: Trained, data: str | None, folder: Path | None, target: st
     if data is None:
         assert settings is not None
         data, folder = settings.data, folder or (None if settings.folder is None else Path(settings.folder))
-        if data not in DATASETS and not Path(data).exists():
-            raise DataError(f"{data}, which the model was trained on, is not there any more. Give --data.")
+        settings.check_data()
     return open_dataset(data, folder, target)
 
 

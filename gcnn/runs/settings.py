@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from gcnn import documents
+from gcnn.data.dataset import DATASETS
 from gcnn.data.preparation import NORMALISATIONS
-from gcnn.errors import FormatError, OptimizerError, one_of
+from gcnn.errors import DataError, FormatError, OptimizerError, one_of
 from gcnn.optimizers import AdaGrad, Adam, DampedParticle, GradientDescent, Momentum, Optimizer, RMSProp
 from gcnn.optimizers.schedules import Constant, Cosine, Exponential, InverseTime, Schedule, Step
 
@@ -110,6 +111,11 @@ class Settings:
     def data_name(self) -> str:
         """What the data are called: by their name, or as their file or folder, without the ending that says its kind."""
         return re.sub(r"(?<=.)\.(npz|csv|csv\.gz)$", "", Path(self.data).name)
+
+    def check_data(self) -> None:
+        """Raise `DataError` where the file or folder with the data is gone."""
+        if self.data not in DATASETS and not Path(self.data).exists():
+            raise DataError(f"{self.data}, which the model was trained on, is not there any more. Give --data.")
 
     def make_optimizer(self) -> Optimizer:
         """The optimizer, with its schedule.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 import gcnn as library
 from gcnn.checkpoint import read_checkpoint
+from gcnn.data import write_idx
 
 OPTIONS = ("--epochs", "3", "--batch", "64", "--shift", "1", "--backend", "numpy", "--optimizer", "momentum")
 
@@ -169,6 +172,74 @@ def test_data_that_have_changed_since_are_told(gcnn, folder):
     result = gcnn("resume", "a", "--epochs", "2")
     assert result.exit_code == 2
     assert "data:" in result.stderr
+
+
+def test_of_a_run_that_is_done_it_is_said_that_nothing_is_left(gcnn, convolution):
+    assert gcnn("train", "--model", convolution, *OPTIONS, "--output", "a").exit_code == 0
+    assert "nothing is left to do: all 3 epochs are done" in gcnn("resume", "a").stdout
+    early = ("--model", convolution, *OPTIONS[2:], "--epochs", "50", "--lr", "0.5", "--patience", "1", "--output", "b")
+    assert gcnn("train", *early).exit_code == 0
+    assert "nothing is left to do: training stopped early, after epoch" in gcnn("resume", "b").stdout
+
+
+@pytest.fixture
+def moved(gcnn, trained, folder):
+    """A run whose table was there.csv, and is now gone/table.csv; its other table there.csv has other samples."""
+    shutil.copy(trained.path / "numbers.csv", folder / "there.csv")
+    options = ("--model", str(trained.path / "sum.json"), "--epochs", "1", "--output", "a")
+    assert gcnn("train", "--data", "there.csv", *options).exit_code == 0
+    (folder / "gone").mkdir()
+    (folder / "there.csv").rename(folder / "gone" / "table.csv")
+    return folder
+
+
+def test_data_that_were_moved_are_asked_for_and_remembered(gcnn, moved):
+    result = gcnn("resume", "a", "--epochs", "2")
+    assert result.exit_code == 2
+    assert "there.csv, which the model was trained on, is not there any more. Give --data." in result.stderr
+    assert gcnn("resume", "a", "--epochs", "2", "--data", "gone/table.csv").exit_code == 0
+    assert json.loads((moved / "a/run.json").read_text())["settings"]["data"] == str(moved.resolve() / "gone/table.csv")
+    assert gcnn("resume", "a", "--epochs", "3").exit_code == 0
+    assert gcnn("evaluate", "a").exit_code == 0
+
+
+def test_other_data_than_those_of_the_run_are_refused_and_nothing_changes(gcnn, moved):
+    lines = (moved / "gone/table.csv").read_text().splitlines()
+    (moved / "other.csv").write_text("\n".join([lines[0], *lines[:0:-1], ""]))
+    before = {path.name: path.read_bytes() for path in (moved / "a").iterdir()}
+    result = gcnn("resume", "a", "--epochs", "2", "--data", "other.csv")
+    assert result.exit_code == 2
+    assert "checkpoint of another training" in result.stderr
+    assert {path.name: path.read_bytes() for path in (moved / "a").iterdir()} == before
+
+
+def test_a_named_set_whose_files_were_moved_is_found_by_its_folder(gcnn, folder):
+    images, labels = np.zeros((20, 4, 4), np.uint8), np.arange(20, dtype=np.uint8) % 10
+    (folder / "files").mkdir()
+    for name in ("train", "t10k"):
+        write_idx(folder / "files" / f"{name}-images-idx3-ubyte", images)
+        write_idx(folder / "files" / f"{name}-labels-idx1-ubyte", labels)
+    options = ("--model", "logistic", "--epochs", "1", "--output", "a")
+    assert gcnn("train", "--data", "mnist", "--folder", "files", *options).exit_code == 0
+    (folder / "files").rename(folder / "elsewhere")
+    assert "train-images" in gcnn("resume", "a", "--epochs", "2").stderr
+    assert gcnn("resume", "a", "--epochs", "2", "--folder", "elsewhere").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["resume", "evaluate"])
+def test_the_folder_of_several_runs_names_them_the_latest_first(gcnn, folder, command):
+    for number, name in enumerate(("old", "a new", "newest")):
+        (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / name / "run.json").write_text("{}")
+        os.utime(folder / "runs" / name / "run.json", (number, number))
+    result = gcnn(command, "runs")
+    assert result.exit_code == 2
+    assert "Give one of those in it: runs/newest, 'runs/a new', runs/old" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    for number in range(20):
+        shutil.copytree(folder / "runs" / "old", folder / "runs" / str(number))
+    assert gcnn(command, "runs").stderr.count("runs/") == 11
+    assert gcnn(command, "runs").stderr.endswith(", ...\n")
 
 
 def test_a_folder_that_is_not_there_is_wrong_usage(gcnn):

@@ -273,6 +273,12 @@ def test_the_folder_that_one_is_in_can_be_learned_from(gcnn, trained, folder, mo
     assert settings["data"] == str(folder.resolve() / "shapes")
 
 
+def test_the_sheet_of_a_run_says_what_memory_its_own_batches_take(gcnn, small, folder):
+    options = ("--model", str(small), "--epochs", "1", "--batch", "5", "--dtype", "float64")
+    assert gcnn("train", *options).exit_code == 0
+    assert "batches of 5 in float64" in (folder / "runs/digits/README.md").read_text()
+
+
 def test_without_validation_all_samples_train(gcnn, small):
     result = gcnn("train", "--model", str(small), "--epochs", "1", "--validation", "0")
     assert "1438 samples for training, none for validation, 359 held back" in result.stdout
