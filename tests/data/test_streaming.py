@@ -12,9 +12,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from gcnn import Network
 from gcnn.arrays import one_hot
 from gcnn.data.csv import open_csv
 from gcnn.data.samples import Samples
+from gcnn.layers import Dense
 
 MB = 10**6
 
@@ -42,29 +44,67 @@ READ_SHUFFLED = """
 """
 
 
-@pytest.mark.skipif(
+SAMPLES, SIDE, LIMIT = 100_000, 55, 200 * MB
+
+TRAIN = """
+    import resource, sys
+    from pathlib import Path
+
+    limit = int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    try:
+        bytearray(Path(sys.argv[1]).stat().st_size)
+    except MemoryError:
+        print("the file does not fit")
+    from gcnn.cli import main
+
+    main(["train", "--data", sys.argv[1], *sys.argv[3:]], standalone_mode=False)
+    main(["evaluate", sys.argv[-1], "--backend", "numpy"], standalone_mode=False)
+"""
+
+needs_limits = pytest.mark.skipif(
     sys.platform != "linux", reason="RLIMIT_DATA limits a process's own memory, and not its maps, on Linux"
 )
-def test_an_npz_file_larger_than_memory_is_read_in_shuffled_batches(tmp_path):
-    samples, side, limit = 100_000, 55, 200 * MB
-    path = tmp_path / "large.npz"
-    # One byte a sample, shown at all of its pixels: `savez` writes it piece by piece.
-    values = (np.arange(samples) % 251).astype(np.uint8)[:, None, None]
-    np.savez(path, x=np.broadcast_to(values, (samples, side, side)), t=np.arange(samples) % 10)
-    try:
-        assert path.stat().st_size > 1.5 * limit
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(READ_SHUFFLED), str(path), str(limit)],
-            capture_output=True,
-            text=True,
-            check=False,
-            # Each thread takes memory of its own.
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        )
-    finally:
-        path.unlink()  # pytest would keep it
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """An .npz file of half as much again as the limit on memory: one byte a sample, shown at all of its pixels."""
+    path = tmp_path_factory.mktemp("large") / "large.npz"
+    values = (np.arange(SAMPLES) % 251).astype(np.uint8)[:, None, None]
+    np.savez(path, x=np.broadcast_to(values, (SAMPLES, SIDE, SIDE)), t=np.arange(SAMPLES) % 10)  # piece by piece
+    assert path.stat().st_size > 1.5 * LIMIT
+    yield path
+    path.unlink()  # pytest would keep it
+
+
+def run_limited(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        # Each thread takes memory of its own.
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["the file does not fit", f"{samples} samples"]
+    return done.stdout.splitlines()
+
+
+@needs_limits
+def test_an_npz_file_larger_than_memory_is_read_in_shuffled_batches(large):
+    assert run_limited(READ_SHUFFLED, large, LIMIT) == ["the file does not fit", f"{SAMPLES} samples"]
+
+
+@needs_limits
+def test_the_command_line_trains_on_an_npz_file_larger_than_memory(large, tmp_path):
+    network = Network([Dense(10, activation="softmax")], SIDE * SIDE)
+    (tmp_path / "net.json").write_text(network.to_json())
+    options = ("--model", tmp_path / "net.json", "--backend", "numpy", "--epochs", 1, "--batch", 512)
+    lines = run_limited(TRAIN, large, LIMIT, *options, "--output", tmp_path / "run")
+    assert lines[0] == "the file does not fit"
+    assert any("70000 samples for training, 10000 for validation, 20000 held back" in line for line in lines)
+    assert any("20000 samples held back" in line for line in lines)
 
 
 def test_a_table_is_read_in_shuffled_batches_without_its_array_in_memory(tmp_path):
