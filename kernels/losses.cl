@@ -4,7 +4,8 @@
  *              scale times dr/dy, which the last layer's phi' makes delta.  Lanes beyond `samples` get 0 in both, so that
  *              they add nothing to any gradient.
  *
- * Closed pairs work from the logits and divide by no vanishing y; the other logarithms keep y away from their ends by EPS.
+ * Closed pairs work from the logits and divide by no vanishing y; the other logarithms keep y away from their ends by EPS,
+ * by comparisons that a NaN passes: fmin and fmax would lose it.
  * Layouts: values and targets [block][output][lane]; weights [output]; loss [block][lane] in WIDE, not scaled.
  * Grid: (blocks). Group: LANES / V items on axis 0.
  * Defines: OUTPUTS EPS; LOSS, one of the numbers below.
@@ -50,11 +51,11 @@ KERNEL void evaluate(GLOBAL const REAL* RESTRICT z, GLOBAL const REAL* RESTRICT 
         term = w * away * away;
         slope = REALC(-2.0) * w * away;
 #elif LOSS == CROSS_ENTROPY
-        const REALV kept = fmax(out, (REALV)(EPS));
+        const REALV kept = out < EPS ? (REALV)(EPS) : out;
         term = -w * target * log(kept);
         slope = -w * target / kept;
 #elif LOSS == BINARY_CROSS_ENTROPY
-        const REALV kept = fmin(fmax(out, (REALV)(EPS)), (REALV)(1 - EPS));
+        const REALV kept = out < EPS ? (REALV)(EPS) : out > 1 - EPS ? (REALV)(1 - EPS) : out;
         term = -w * (target * log(kept) + (1 - target) * log1p(-kept));
         slope = -w * (target - kept) / (kept * (1 - kept));
 #elif LOSS == CROSS_ENTROPY_OF_SOFTMAX

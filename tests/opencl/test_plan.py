@@ -1,0 +1,116 @@
+"""Plans on a device in their corners: odd batches and arrays, values that are not finite, limits, lifetimes, threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gcnn.errors import DataError
+from gcnn.layers import Activation, Dense, FeatureMap, Flatten
+from gcnn.optimizers import Adam
+
+RTOL = 1e-12
+"""A few thousand roundings of float64, of the largest value; what is wrong is off by more than 1e-3 here."""
+SMALL = [Dense(5, activation="tanh"), Dense(3, activation="softmax")]
+
+
+def _close(found, expected, rtol=RTOL):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * np.abs(expected).max(initial=1.0))
+
+
+def _gradient(plan):
+    return plan.vectors.download(plan.gradient)
+
+
+def _data(plan, samples, seed=0):
+    rng = np.random.default_rng(seed)
+    program = plan.program
+    return rng.standard_normal((samples, *program.inputs.shape)), rng.random((samples, *program.outputs.shape))
+
+
+def test_any_number_of_samples_up_to_the_batch_gives_what_the_oracle_gives(plans):
+    plan, oracle = plans(SMALL, 4, batch=41, loss="cross_entropy")
+    for samples in (41, 1, 17, 40):
+        x, t = _data(plan, samples, samples)
+        _close(plan.forward(x), oracle.forward(x))
+        assert plan.loss_gradient(x, t) == pytest.approx(oracle.loss_gradient(x, t), rel=RTOL)
+        _close(_gradient(plan), oracle.gradient)
+
+
+def test_a_plan_for_one_sample_takes_one(plans):
+    plan, oracle = plans(SMALL, 4, batch=1, loss="cross_entropy")
+    x, _ = _data(plan, 2)
+    _close(plan.forward(x[:1]), oracle.forward(x[:1]))
+    with pytest.raises(DataError, match="1 to 1 samples at a time, got 2"):
+        plan.forward(x)
+
+
+def test_out_may_be_of_another_dtype_and_layout(plans):
+    plan, _ = plans(SMALL, 4, "float32")
+    x, _ = _data(plan, 7)
+    expected = plan.forward(x)
+    outs = [
+        np.empty((7, 3)),
+        np.empty((7, 3), ">f4"),
+        np.empty((3, 7), "float32").T,
+        np.empty((14, 6), "float32")[::2, ::2],
+    ]
+    for out in outs:
+        assert plan.forward(x, out) is out
+        np.testing.assert_array_equal(out, expected)
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [("relu", "mse"), ("softplus", "sse"), ("tanh", "mse"), ("softsign", "mse"), ("softmax", "cross_entropy")]
+    + [("softmax", "mse"), ("logistic", "binary_cross_entropy"), ("soft_logistic", "binary_cross_entropy")]
+    + [("softplus", "cross_entropy")],
+)
+def test_values_that_are_not_finite_come_through_as_in_the_oracle(plans, activation, loss):
+    plan, oracle = plans([Activation(activation)], 3, loss=loss)
+    x = np.array([[0.5, value, -0.25] for value in (np.nan, np.inf, -np.inf, 2.0)])
+    t = np.array([[0.0, 1.0, 0.0]] * 4)
+    with np.errstate(all="ignore"):
+        pairs = [(plan.forward(x), oracle.forward(x)), (plan.vjp(x, t), oracle.vjp(x, t))]
+        pairs += [(plan.loss(x[n : n + 1], t[:1]), oracle.loss(x[n : n + 1], t[:1])) for n in range(4)]
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, rtol=RTOL, atol=RTOL)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+def test_a_loss_that_keeps_outputs_from_the_ends_of_its_logarithms_keeps_a_nan(plans, loss):
+    plan, oracle = plans([Activation("logistic"), Flatten()], 2, loss=loss)
+    x, t = np.array([[np.nan, 0.5], [800.0, -800.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    assert np.isnan(plan.loss(x, t))
+    assert np.isnan(oracle.loss(x, t))
+    assert plan.loss(x[1:], t[1:]) == pytest.approx(oracle.loss(x[1:], t[1:]), rel=RTOL)
+
+
+def test_numbers_of_the_rule_that_change_between_steps_are_read_every_time(plans):
+    plan, oracle = plans(SMALL, 4, loss="cross_entropy", update=Adam(0.1).rule())
+    x, t = _data(plan, 9)
+    for changes in ({}, {"lr": 0.01}, {"beta1": 0.5, "eps": 1e-3}, {}):
+        for one in (plan, oracle):
+            one.hyperparameters.update(changes)
+            one.step(x, t)
+    _close(plan.vectors.download(plan.theta), oracle.theta)
+
+
+PARAMETERLESS = [FeatureMap("monomials"), Activation("tanh"), Flatten()]
+
+
+def test_a_network_without_parameters_does_all_that_others_do(plans):
+    plan, oracle = plans(PARAMETERLESS, 3, batch=20, update=Adam(0.1, l2=0.1, clip_norm=1.0).rule())
+    x, t = _data(plan, 20)
+    _close(plan.forward(x), oracle.forward(x))
+    _close(plan.vjp(x, t), oracle.vjp(x, t))
+    assert plan.loss_gradient(x, t) == pytest.approx(oracle.loss_gradient(x, t), rel=RTOL)
+    assert plan.step(x, t) == pytest.approx(oracle.step(x, t), rel=RTOL)
+    assert _gradient(plan).shape == (0,)
+    assert plan.sample_gradients(x, t).shape == (20, 0)
+
+
+def test_maps_of_four_dimensions_are_read_as_single_values(plans):
+    plan, oracle = plans([Flatten(), Dense(3)], (1, 2, 2, 2, 2), batch=20)
+    x, _ = _data(plan, 20)
+    _close(plan.forward(x), oracle.forward(x))
