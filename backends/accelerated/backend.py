@@ -20,6 +20,7 @@ from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.updates import RULES
+from gcnn.errors import GcnnError, one_of
 
 MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Activation: DeviceActivation,
@@ -75,6 +76,14 @@ class AcceleratedBackend(ABC):
     def plan(
         self, program: Program, device: Device, dtype: str, batch: int, variant: str | None = None
     ) -> AcceleratedPlan:
-        """A plan, or `Unsupported` with everything that is missing."""
+        """A plan, or `Unsupported` with everything that is missing.
+
+        A device that computes on scalars has one variant only, and takes that whichever is asked for; `report` names it.
+
+        Raises:
+            GcnnError: no variant has that name.
+        """
+        if variant is not None and variant not in self.capabilities.variants:
+            raise GcnnError(one_of("variant", variant, self.capabilities.variants))
         refuse(self.name, self.capabilities, program, device, dtype)
         return AcceleratedPlan(self.name, self.runtime(device), device, MAKERS, program, dtype, batch, variant)

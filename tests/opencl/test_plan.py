@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gcnn.errors import DataError
+import gcnn
+from gcnn.backend import Program
+from gcnn.backends.opencl.backend import BACKEND
+from gcnn.errors import DataError, GcnnError
 from gcnn.layers import Activation, Dense, FeatureMap, Flatten
 from gcnn.optimizers import Adam
 
@@ -114,3 +117,9 @@ def test_maps_of_four_dimensions_are_read_as_single_values(plans):
     plan, oracle = plans([Flatten(), Dense(3)], (1, 2, 2, 2, 2), batch=20)
     x, _ = _data(plan, 20)
     _close(plan.forward(x), oracle.forward(x))
+
+
+def test_a_variant_that_there_is_not_is_refused_with_those_that_are(device):
+    program = Program.of(gcnn.Network([Dense(1)], 1, "mse"))
+    with pytest.raises(GcnnError, match=r"'vector'.*Did you mean 'vectors'"):
+        BACKEND.plan(program, device, "float32", 1, "vector")
