@@ -43,7 +43,7 @@ class Lanes:
         width = runtime.limits.lanes(itemsize)
         if (style or (VECTORS if width > 1 else SCALARS)) == VECTORS and width > 1:
             return cls(width, width)
-        return cls(min(THREADS, runtime.limits.block_items), 1)
+        return cls(runtime.limits.group(THREADS), 1)
 
     @property
     def style(self) -> str:

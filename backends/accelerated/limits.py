@@ -37,6 +37,10 @@ class Limits:
     vector_bytes: int
     float64: bool
 
+    def group(self, most: int) -> int:
+        """Work-items of a group that sums by halves: the largest power of two that is allowed, up to `most`."""
+        return 1 << (min(most, self.block_items).bit_length() - 1)
+
     def lanes(self, itemsize: int) -> int:
         """Lanes of the vector type in which one work-item computes: a power of two, 1 for scalars."""
         return min(_WIDEST, 1 << max(0, (self.vector_bytes // itemsize).bit_length() - 1))

@@ -28,7 +28,7 @@ RULES: dict[str, tuple[int, Numbers]] = {
     ),
 }
 """What RULE means in the kernel."""
-BLOCK = 64
+_BLOCK = 64
 _GROUPS = 64
 _NUMBERS = 8
 
@@ -50,13 +50,14 @@ class DeviceUpdate:
         self._kernels, self._rule = kernels, rule
         number, self._numbers = RULES[rule.kind]
         runtime = kernels.runtime
+        self._block = runtime.limits.group(_BLOCK)
         self._program = runtime.compile(
             sources.source("updates.cl"),
             "updates.cl",
             {
                 "REAL_BITS": 8 * kernels.dtype.itemsize,
                 "WIDE_BITS": 8 * kernels.wide.itemsize,
-                "BLOCK": BLOCK,
+                "BLOCK": self._block,
                 "RULE": number,
                 "L2": int(rule.l2 > 0),
                 "CENTRE": int(rule.l2_centre is not None),
@@ -83,7 +84,7 @@ class DeviceUpdate:
         )
 
     def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
-        return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (BLOCK,), arguments)
+        return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (self._block,), arguments)
 
     def penalty(self) -> float:
         """½ λ Σ mask (θ - centre)² (delmas, Eq. 3); waits where there is one."""

@@ -62,7 +62,7 @@ class DeviceVectors:
         self._wide = np.dtype("float64" if runtime.limits.float64 else dtype)
         lanes = runtime.limits.lanes(self.dtype.itemsize) if runtime.language == "opencl" else 1
         cpu = runtime.device.kind == "cpu"
-        self._block = block or (1 if cpu else min(_GPU_BLOCK, runtime.limits.block_items))
+        self._block = block or (1 if cpu else runtime.limits.group(_GPU_BLOCK))
         self._groups = min(_MOST_GROUPS, _GROUPS_PER_UNIT * runtime.limits.compute_units)
         defines = {
             "REAL_BITS": 8 * self.dtype.itemsize,

@@ -7,6 +7,7 @@ import pytest
 
 import gcnn
 from gcnn.backend import Program
+from gcnn.backends.accelerated.limits import Limits
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.errors import DataError, GcnnError
 from gcnn.layers import Activation, Dense, FeatureMap, Flatten
@@ -87,6 +88,11 @@ def test_a_loss_that_keeps_outputs_from_the_ends_of_its_logarithms_keeps_a_nan(p
     assert np.isnan(plan.loss(x, t))
     assert np.isnan(oracle.loss(x, t))
     assert plan.loss(x[1:], t[1:]) == pytest.approx(oracle.loss(x[1:], t[1:]), rel=RTOL)
+
+
+def test_groups_that_sum_by_halves_are_powers_of_two_on_any_device():
+    for allowed, most, group in ((24, 32, 16), (1, 64, 1), (4096, 64, 64), (64, 64, 64)):
+        assert Limits(1, 1, 1, allowed, (allowed,), (1,), 1, 0, True).group(most) == group
 
 
 def test_numbers_of_the_rule_that_change_between_steps_are_read_every_time(plans):
