@@ -68,8 +68,9 @@ class Kernels:
         return buffer
 
     def real(self, value: float) -> np.generic:
-        """A number as kernels take it."""
-        return self.dtype.type(value)
+        """A number as kernels take it; infinite where it is beyond the dtype."""
+        with np.errstate(over="ignore"):
+            return self.dtype.type(value)
 
 
 @dataclass(frozen=True)

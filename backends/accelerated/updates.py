@@ -11,6 +11,7 @@ from gcnn import kernels as sources
 from gcnn.backend import UpdateRule
 from gcnn.backends.accelerated.place import Kernels
 from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.errors import OptimizerError
 
 Numbers = Callable[[Mapping[str, float], int], tuple[float, ...]]
 """(hyper-parameters, count) -> what the kernel's formula reads, formed in double precision."""
@@ -66,10 +67,7 @@ class DeviceUpdate:
                 "CLIP_NORM": int(rule.clip_norm is not None),
             },
         )
-        centre = (
-            theta if rule.l2_centre is None else kernels.constant(rule.l2_centre.astype(kernels.dtype), "l2_centre")
-        )
-        mask = theta if rule.l2_mask is None else kernels.constant(rule.l2_mask.astype(kernels.dtype), "l2_mask")
+        centre, mask = (self._vector(name, count) or theta for name in ("l2_centre", "l2_mask"))
         self._partial = runtime.alloc(_GROUPS * kernels.wide.itemsize, "partial sums")
         self._h = kernels.alloc(_NUMBERS, "numbers of the update rule")
         self._factor = kernels.constant(np.ones(1, kernels.dtype), "factor of the gradient")
@@ -82,6 +80,15 @@ class DeviceUpdate:
         self._update = self._bind(
             "update", (theta, gradient, first, second, centre, mask, l2, limit, n, self._h, self._factor)
         )
+
+    def _vector(self, name: str, count: int) -> Buffer | None:
+        """A vector of the penalty on the device, where the rule has it."""
+        vector = getattr(self._rule, name)
+        if vector is None:
+            return None
+        if vector.shape != (count,):
+            raise OptimizerError(f"{self._rule.kind}: {name} has {vector.size} entries for {count} parameters.")
+        return self._kernels.constant(vector.astype(self._kernels.dtype), name)
 
     def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
         return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (self._block,), arguments)

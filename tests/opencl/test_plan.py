@@ -11,7 +11,7 @@ from gcnn.backends.accelerated.limits import Limits
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.errors import DataError, GcnnError
 from gcnn.layers import Activation, Dense, FeatureMap, Flatten
-from gcnn.optimizers import Adam
+from gcnn.optimizers import Adam, GradientDescent
 
 RTOL = 1e-12
 """A few thousand roundings of float64, of the largest value; what is wrong is off by more than 1e-3 here."""
@@ -88,6 +88,62 @@ def test_a_loss_that_keeps_outputs_from_the_ends_of_its_logarithms_keeps_a_nan(p
     assert np.isnan(plan.loss(x, t))
     assert np.isnan(oracle.loss(x, t))
     assert plan.loss(x[1:], t[1:]) == pytest.approx(oracle.loss(x[1:], t[1:]), rel=RTOL)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        GradientDescent(0.1, l2=0.3, l2_centre=np.linspace(-1, 1, 31), l2_mask=np.arange(31) % 3),
+        GradientDescent(0.1, clip_value=0.01),
+        GradientDescent(0.1, clip_norm=0.05, l2=0.1),
+        GradientDescent(0.1, clip_norm=1e9, clip_value=1e9),
+        Adam(0.01, l2=0.2, l2_mask=np.arange(31) % 2 == 0, clip_value=0.3, clip_norm=0.5),
+    ],
+    ids=["centre and mask", "value", "norm", "limits not reached", "all of it"],
+)
+def test_penalties_and_limits_change_the_steps_as_in_the_oracle(plans, rule):
+    plan, oracle = plans([Dense(5, activation="tanh"), Dense(1)], 4, update=rule.rule(), batch=20)
+    x, t = _data(plan, 20)
+    for _ in range(4):
+        assert plan.step(x, t) == pytest.approx(oracle.step(x, t), rel=RTOL)
+        _close(plan.vectors.download(plan.theta), oracle.theta)
+    assert plan.report()["on_host"] == []
+
+
+def test_a_rule_without_a_kernel_is_applied_on_the_host(plans):
+    rule = gcnn.optimizers.AdaGrad(0.1, form="full", l2=0.1).rule()
+    plan, oracle = plans([Dense(5, activation="tanh"), Dense(1)], 4, update=rule, batch=20)
+    x, t = _data(plan, 20)
+    for _ in range(4):
+        assert plan.step(x, t) == pytest.approx(oracle.step(x, t), rel=1e-6)
+    # The root of a matrix of rank 4: its directions without gradient enlarge roundings by their square root.
+    _close(plan.vectors.download(plan.theta), oracle.theta, 1e-6)
+    assert plan.report()["on_host"] == ["update"]
+
+
+@pytest.mark.parametrize("gradient", [np.nan, np.inf, -np.inf])
+def test_limits_pass_a_gradient_that_is_not_finite_on_as_the_oracle_does(plans, gradient):
+    rule = GradientDescent(0.5, clip_value=2.0, clip_norm=1.0).rule()
+    plan, oracle = plans([Dense(1, bias=False)], 2, update=rule, batch=1, theta=[1.0, 2.0])
+    x, t = np.array([[gradient, 1.0]]), np.array([[0.0]])
+    with np.errstate(all="ignore"):
+        plan.step(x, t)
+        oracle.step(x, t)
+    np.testing.assert_array_equal(plan.vectors.download(plan.theta), oracle.theta)
+
+
+def test_limits_beyond_what_the_dtype_holds_are_no_limits(plans):
+    rule = GradientDescent(0.5, clip_value=1e300, clip_norm=1e300).rule()
+    plan, _ = plans([Dense(1, bias=False)], 2, "float32", update=rule, batch=1, theta=[1.0, 2.0])
+    plan.step(np.array([[3.0, 1.0]]), np.array([[4.0]]))
+    np.testing.assert_array_equal(plan.vectors.download(plan.theta), np.float32([1 - 0.5 * 3, 2 - 0.5 * 1]))
+
+
+def test_a_penalty_whose_vectors_are_too_short_is_refused_when_planning(plans):
+    for name in ("l2_centre", "l2_mask"):
+        rule = GradientDescent(0.1, l2=0.1, **{name: np.ones(3)}).rule()
+        with pytest.raises(GcnnError, match=f"{name} has 3 entries for 31 parameters"):
+            plans([Dense(5), Dense(1)], 4, update=rule)
 
 
 def test_groups_that_sum_by_halves_are_powers_of_two_on_any_device():
