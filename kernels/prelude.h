@@ -9,7 +9,8 @@
  * Reals       REAL, of REAL_BITS 32 or 64; WIDE, in which sums are kept, of WIDE_BITS 32 or 64;
  *             REALC(1.5) is a literal of type REAL, REAL_LARGEST the largest there is.
  * Lanes       REALV and WIDEV are vectors of V lanes: OpenCL's float16 where V is 16, the scalar itself where V is 1.
- *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v), STORE_WIDEV(v, p, i); SUMV(v) adds the lanes pairwise.
+ *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v), TO_REALV(v), STORE_WIDEV(v, p, i);
+ *             SUMV(v) adds the lanes pairwise.
  * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
@@ -99,6 +100,7 @@ typedef WIDE WIDEV;
 #define LOADV(p, i) ((p)[i])
 #define STOREV(v, p, i) ((p)[i] = (v))
 #define TO_WIDEV(v) ((WIDE)(v))
+#define TO_REALV(v) ((REAL)(v))
 #define STORE_WIDEV(v, p, i) ((p)[i] = (v))
 #define SUMV(v) (v)
 #else
@@ -107,6 +109,7 @@ typedef PASTE(WIDE_, V) WIDEV;
 #define LOADV(p, i) PASTE(vload, V)(0, (p) + (i))
 #define STOREV(v, p, i) PASTE(vstore, V)(v, 0, (p) + (i))
 #define TO_WIDEV(v) PASTE(PASTE(convert_, WIDE_), V)(v)
+#define TO_REALV(v) PASTE(PASTE(convert_, REAL_), V)(v)
 #define STORE_WIDEV(v, p, i) PASTE(vstore, V)(v, 0, (p) + (i))
 DEVICE WIDE SUM2_(PASTE(WIDE_, 2) v) { return v.lo + v.hi; }
 DEVICE WIDE SUM4_(PASTE(WIDE_, 4) v) { return SUM2_(v.lo + v.hi); }
