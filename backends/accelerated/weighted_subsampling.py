@@ -1,0 +1,113 @@
+"""Weighted sub-sampling on a device (kernels/weighted_subsampling.cl)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from gcnn.backends.accelerated.place import Place, tiles
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.windows import DeviceWindows
+from gcnn.layers import WeightedSubsampling
+from gcnn.maps import Array
+
+Arguments = tuple[Buffer | np.generic, ...]
+
+POINTS_TILE = 8
+"""Points of an output map that one work-item mixes."""
+WEIGHTS_TILE = 4
+"""Weights of an output map whose slopes one work-item sums."""
+
+
+class DeviceWeightedSubsampling(DeviceWindows):
+    """The window sums S of the input maps are kept: they are all that the weights and their slopes ask for."""
+
+    file = "weighted_subsampling.cl"
+
+    def __init__(self, place: Place) -> None:
+        layer = cast(WeightedSubsampling, place.stage.layer)
+        inputs, outputs = place.stage.inputs, place.stage.outputs
+        super().__init__(place, layer.windows(inputs))
+        self._points = place.outputs // outputs.count
+        self._mixes, self._single = layer.table is not None, layer.weights == "single"
+        self._sums = place.values(inputs.count * self._points, name="window sums")
+        self._parameters = layer.parameter_count(inputs)
+        self._list_connections(layer)
+        self.sizes |= {
+            "WEIGHTS": self._parameters - outputs.count,
+            "SINGLE": int(self._single),
+            "SAVE_Z": int(self.keeps_z and self.target is not place.z),
+            "ACTIVATION": self.fused,
+            "POINTS_TILE": POINTS_TILE,
+            "WEIGHTS_TILE": WEIGHTS_TILE,
+        }
+        wide = place.kernels.wide.itemsize
+        self._partials = place.kernels.runtime.zeros(
+            place.blocks() * self._parameters * wide, f"gradients of the blocks of {layer}"
+        )
+
+    def _list_connections(self, layer: WeightedSubsampling) -> None:
+        """By output map, then by input map: which maps are connected, and by which weight."""
+        stage = self.place.stage
+        maps, sources = stage.outputs.count, stage.inputs.count
+        out = source = weight = np.arange(maps)
+        if layer.table is not None:
+            out, source = np.nonzero(layer.connections(stage.inputs))
+            weight = np.unique(out, return_inverse=True)[1] if self._single else np.arange(len(out))
+        by_source = np.lexsort((out, source))
+        counts = np.bincount(out, minlength=maps)
+        self._most_weights = 1 if self._single else max(1, int(counts.max()))
+        self._by_output = self._lists(counts, source, weight, name="inputs of the maps")
+        of_source = np.bincount(source, minlength=sources)
+        self._by_input = self._lists(of_source, out[by_source], weight[by_source], name="outputs of the maps")
+
+    def _lists(self, counts: Array, *lists: Array, name: str) -> tuple[Buffer, ...]:
+        """Where each map's part of the lists begins, and the lists."""
+        first = np.concatenate([[0], np.cumsum(counts)])
+        return tuple(self.place.kernels.constant(array.astype(np.int32), name) for array in (first, *lists))
+
+    def combine(self, samples: int) -> list[Launch]:
+        place = self.place
+        arguments: Arguments
+        if not self._mixes:
+            arguments = (place.y_in, place.theta, place.theta0, self._sums, place.z, self.target)
+            return [self.bind_rows("forward", self.output_rows, samples, arguments)]
+        arguments = (self._sums, place.theta, place.theta0, *self._by_output, place.z, self.target)
+        maps = place.stage.outputs.count
+        sum_rows = self.output_rows // maps * place.stage.inputs.count
+        groups = (tiles(self._points, POINTS_TILE), maps, place.blocks(samples))
+        return [
+            self.bind_rows("window_sums", sum_rows, samples, (place.y_in, self._sums)),
+            self.bind("mix_sums", groups, arguments),
+        ]
+
+    def backpropagate(self, samples: int) -> list[Launch]:
+        place = self.place
+        arguments: Arguments = (place.dy, place.theta, place.theta0, *self._by_input, place.dy_in)
+        return [self.bind_rows("backpropagate", self.input_rows, samples, arguments)]
+
+    def gradient(self, samples: int) -> list[Launch]:
+        place = self.place
+        arguments = (place.dy, self._sums, *self._by_output, self._partials)
+        groups = (tiles(self._parameters, self._slopes * place.kernels.lanes.threads),)
+        blocks = np.int32(place.blocks(samples))
+        return [
+            self.bind("gradient", self._slope_groups(samples), arguments),
+            self.bind("add_blocks", groups, (self._partials, blocks, place.gradient, place.theta0)),
+        ]
+
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+        place = self.place
+        made = (np.int32(samples), rows, np.int64(width), place.theta0)
+        arguments: Arguments = (place.dy, self._sums, *self._by_output, *made)
+        return [self.bind("sample_gradient", self._slope_groups(samples), arguments)]
+
+    @property
+    def _slopes(self) -> int:
+        """Weights of an output map that one work-item takes; a single weight's connections are one sum."""
+        return 1 if self._single else WEIGHTS_TILE
+
+    def _slope_groups(self, samples: int) -> tuple[int, int, int]:
+        place = self.place
+        return tiles(self._most_weights, self._slopes), place.stage.outputs.count, place.blocks(samples)
