@@ -35,7 +35,7 @@ def draw_history(history: History, path: str | Path, title: str = "", test_accur
         _accuracy(axes[1], history.accuracy, test_accuracy)
     for panel in axes:
         panel.set_xlabel("epoch")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
         panel.legend(frameon=False)
