@@ -47,7 +47,7 @@ class RunFolder:
             CheckpointError: the folder holds something. OSError: it cannot be made.
         """
         if path is not None:
-            path.mkdir(parents=True, exist_ok=True)
+            _make(path, exist_ok=True)
             if any(path.iterdir()):
                 raise CheckpointError(
                     f"{path} is not empty, and nothing is overwritten. Give another --output; or to go on with the run "
@@ -58,7 +58,7 @@ class RunFolder:
         while True:
             path = Path("runs") / (name if number == 1 else f"{name}-{number}")
             try:
-                path.mkdir(parents=True)
+                _make(path)
             except FileExistsError:
                 number += 1
             else:
@@ -182,6 +182,14 @@ Data: {experiment.dataset.source}.
 {experiment.network.summary(settings.batch, settings.dtype)}
 ```
 """
+
+
+def _make(path: Path, exist_ok: bool = False) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except OSError as error:
+        reason = f"{error.strerror}; for --output, give a folder where you may write"
+        raise OSError(error.errno, reason, str(path)) from error
 
 
 def made_now() -> dict[str, str]:

@@ -21,7 +21,7 @@ DTYPES = ("float32", "float64")
 class Method(NamedTuple):
     """An optimizer by name: its class, the name of its rate, and a rate that suits small images."""
 
-    make: Callable[..., Optimizer]
+    make: type[Optimizer]
     rate: str
     lr: float
 
@@ -125,6 +125,10 @@ class Settings:
         """
         method = METHODS[self.optimizer]
         rate: Any = self.rate
+        known = {*method.make.settings, *method.make.parts, "clip_value"} - {method.rate}
+        for name in self.options:
+            if name not in known:
+                raise OptimizerError(one_of(f"setting of {self.optimizer}", name, known))
         try:
             if self.schedule != "constant":
                 rate = SCHEDULES[self.schedule](self.rate, **self.schedule_options)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -277,6 +279,43 @@ def test_the_sheet_of_a_run_says_what_memory_its_own_batches_take(gcnn, small, f
     options = ("--model", str(small), "--epochs", "1", "--batch", "5", "--dtype", "float64")
     assert gcnn("train", *options).exit_code == 0
     assert "batches of 5 in float64" in (folder / "runs/digits/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "option", "said"),
+    [
+        (
+            "adam",
+            "beta=0.5",
+            "unknown setting of adam 'beta'. Did you mean 'beta2'? Known: beta1, beta2, clip_value, eps.",
+        ),
+        ("momentum", "l2=0.5", "unknown setting of momentum 'l2'. Known: clip_value, momentum."),
+        ("damped-particle", "alpha=1", "unknown setting of damped-particle 'alpha'. Known: clip_value, gamma."),
+    ],
+)
+def test_a_setting_that_an_optimizer_does_not_have_is_answered_with_those_it_has(gcnn, folder, optimizer, option, said):
+    result = gcnn("train", "--optimizer", optimizer, "--set", option)
+    assert (result.exit_code, result.stderr) == (2, f"Error: {said}\n")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["form=mean", "eps=0.1", "clip_value=1"])
+def test_every_setting_that_an_optimizer_has_can_be_set(gcnn, small, option):
+    options = ("--model", str(small), "--epochs", "1", "--optimizer", "adagrad", "--set", option)
+    assert gcnn("train", *options).exit_code == 0
+
+
+@pytest.mark.parametrize(("options", "name"), [((), "runs"), (("--output", "sub/a"), "sub")])
+def test_a_folder_that_may_not_be_made_is_told_with_the_remedy(gcnn, small, folder, monkeypatch, options, name):
+    def refuse(path, *arguments, **more):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root, as whom tests may run, is refused nothing
+    result = gcnn("train", "--model", str(small), *options)
+    assert result.exit_code == 1
+    assert "Permission denied; for --output, give a folder where you may write" in result.stderr
+    assert name in result.stderr
+    assert "epoch" not in result.stdout
 
 
 def test_without_validation_all_samples_train(gcnn, small):
