@@ -16,10 +16,13 @@ from gcnn.backends.accelerated.flatten import DeviceFlatten
 from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
+from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
 from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.updates import RULES
+from gcnn.backends.accelerated.vanilla_subsampling import DeviceVanillaSubsampling
+from gcnn.backends.accelerated.weighted_subsampling import DeviceWeightedSubsampling
 from gcnn.errors import GcnnError, one_of
 
 MAKERS: dict[type[layers.Layer], Maker] = {
@@ -27,6 +30,9 @@ MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Dense: DeviceDense,
     layers.FeatureMap: DeviceFeatureMap,
     layers.Flatten: DeviceFlatten,
+    layers.MaxPooling: DeviceMaxPooling,
+    layers.VanillaSubsampling: DeviceVanillaSubsampling,
+    layers.WeightedSubsampling: DeviceWeightedSubsampling,
     layers.RadialBasis: DeviceRadialBasis,
 }
 
