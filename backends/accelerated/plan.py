@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -24,22 +25,51 @@ from gcnn.plan import apply_rule, penalty
 Maker = Callable[[Place], DeviceLayer]
 
 
-class Launches(NamedTuple):
-    """What is enqueued for a number of samples, in order.
+class Launches:
+    """What is enqueued for a number of samples, in order; each list is compiled and bound when it is first asked for.
 
-    Attributes:
-        forward: from the input to the last layer's y.
-        loss: each sample's loss and the last layer's δ.
-        output_delta: the last layer's δ from ∂r/∂y, where a cotangent is given.
-        backward: from the last layer's δ to the gradient.
-        to_input: ∂r/∂x, after `backward`.
+    Args:
+        layers: bound to their places.
+        bound_loss: of the last of them, where there is one.
+        samples: how many.
     """
 
-    forward: list[Launch]
-    loss: list[Launch]
-    output_delta: list[Launch]
-    backward: list[Launch]
-    to_input: list[Launch]
+    def __init__(self, layers: list[DeviceLayer], bound_loss: DeviceLoss | None, samples: int) -> None:
+        self._layers, self._loss, self._samples = layers, bound_loss, samples
+
+    @cached_property
+    def forward(self) -> list[Launch]:
+        """From the input to the last layer's y."""
+        return [launch for layer in self._layers for launch in layer.forward(self._samples)]
+
+    @cached_property
+    def loss(self) -> list[Launch]:
+        """Each sample's loss and the last layer's δ."""
+        return self._loss.evaluate(self._samples) if self._loss else []
+
+    @cached_property
+    def output_delta(self) -> list[Launch]:
+        """The last layer's δ from ∂r/∂y, where a cotangent is given."""
+        return self._layers[-1].delta(self._samples)
+
+    @cached_property
+    def backward(self) -> list[Launch]:
+        """From the last layer's δ to the gradient."""
+        launches: list[Launch] = []
+        for number in reversed(range(len(self._layers))):
+            launches += self._layers[number].gradient(self._samples) + self.below(number)
+        return launches
+
+    @cached_property
+    def to_input(self) -> list[Launch]:
+        """∂r/∂x, after `backward`."""
+        return self._layers[0].backpropagate(self._samples)
+
+    def below(self, number: int) -> list[Launch]:
+        """From the δ of a layer to that of the one below; nothing below the first."""
+        if number == 0:
+            return []
+        return self._layers[number].backpropagate(self._samples) + self._layers[number - 1].delta(self._samples)
 
 
 class AcceleratedPlan:
@@ -120,21 +150,9 @@ class AcceleratedPlan:
         )
 
     def _for(self, samples: int) -> Launches:
-        """The launch lists for so many samples, bound when first asked for."""
+        """The launch lists for so many samples."""
         if samples not in self._launches:
-            layers = self._layers
-            backward: list[Launch] = []
-            for number in reversed(range(len(layers))):
-                backward += layers[number].gradient(samples)
-                if number:
-                    backward += layers[number].backpropagate(samples) + layers[number - 1].delta(samples)
-            self._launches[samples] = Launches(
-                forward=[launch for layer in layers for launch in layer.forward(samples)],
-                loss=self._loss.evaluate(samples) if self._loss else [],
-                output_delta=layers[-1].delta(samples),
-                backward=backward,
-                to_input=layers[0].backpropagate(samples),
-            )
+            self._launches[samples] = Launches(self._layers, self._loss, samples)
         return self._launches[samples]
 
     def forward(self, x: Array, out: Array | None = None) -> Array:
@@ -183,10 +201,7 @@ class AcceleratedPlan:
         self._upload(v, self._slopes[-1], self.program.outputs.points)
         self._enqueue(launches.output_delta)
         for number in reversed(range(len(self._layers))):
-            layer = self._layers[number]
-            self._enqueue(layer.sample_gradients(samples, rows, width))
-            if number:
-                self._enqueue(layer.backpropagate(samples) + self._layers[number - 1].delta(samples))
+            self._enqueue(self._layers[number].sample_gradients(samples, rows, width) + launches.below(number))
         host = np.empty((samples, width), self.dtype)
         self._runtime.download(rows, host)
         return host
