@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gcnn import layers
 from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
@@ -20,10 +20,13 @@ from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
 from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
+from gcnn.backends.accelerated.tuning.choosers import Collector
+from gcnn.backends.accelerated.tuning.session import tune
 from gcnn.backends.accelerated.updates import RULES
 from gcnn.backends.accelerated.vanilla_subsampling import DeviceVanillaSubsampling
 from gcnn.backends.accelerated.weighted_subsampling import DeviceWeightedSubsampling
 from gcnn.errors import GcnnError, one_of
+from gcnn.tuning import Progress, Tuned
 
 MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Activation: DeviceActivation,
@@ -93,3 +96,19 @@ class AcceleratedBackend(ABC):
             raise GcnnError(one_of("variant", variant, self.capabilities.variants))
         refuse(self.name, self.capabilities, program, device, dtype)
         return AcceleratedPlan(self.name, self.runtime(device), device, MAKERS, program, dtype, batch, variant)
+
+    def tune(
+        self,
+        program: Program,
+        device: Device,
+        dtype: str,
+        batch: int,
+        seconds: float,
+        watch: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> Iterator[Tuned]:
+        """See `gcnn.tuning.Tunes`."""
+        refuse(self.name, self.capabilities, program, device, dtype)
+        runtime, collector = self.runtime(device), Collector()
+        AcceleratedPlan(self.name, runtime, device, MAKERS, program, dtype, batch, chooser=collector)
+        return tune(runtime, collector.tasks, dtype, seconds, watch, stop)

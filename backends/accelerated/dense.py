@@ -19,6 +19,8 @@ Arguments = tuple[Buffer | np.generic, ...]
 
 TILES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Units, inputs or weights that one work-item may compute."""
+LARGEST = 128
+"""Of the benchmark's, which is tried too."""
 TILE = 8
 """What it computes where nothing is known."""
 MOST_WORK = 1000
@@ -118,10 +120,12 @@ def tile_space(length: int, numbers: int, runtime: Runtime) -> Space:
     The benchmark is the advice of Hedberg's section 9: on CPUs a work-item a unit, each with as many neighbouring numbers as that
     takes, no local memory and nothing unrolled; on GPUs a work-item a number.
     """
-    candidates = [tile for tile in TILES if tile <= max(length, 1)]
     share = -(-numbers // runtime.limits.compute_units) if runtime.device.kind == "cpu" else 1
+    benchmark = max(1, min(share, length, MOST_WORK))
+    candidates = sorted({*TILES, min(benchmark, LARGEST)})
+    candidates = [tile for tile in candidates if tile <= max(length, 1)]
     return Space(
         parameters={"TILE": candidates},
         default={"TILE": max(tile for tile in candidates if tile <= TILE)},
-        benchmark={"TILE": max(1, min(share, length, MOST_WORK))},
+        benchmark={"TILE": benchmark},
     )

@@ -19,6 +19,7 @@ from gcnn.cli.predict import predict
 from gcnn.cli.resume import resume
 from gcnn.cli.summary import summary
 from gcnn.cli.train import train
+from gcnn.cli.tune import tune
 from gcnn.errors import GcnnError
 from gcnn.interruption import Interrupted
 
@@ -82,5 +83,5 @@ def main() -> None:
     """  # noqa: D301  # \b is click's mark, a real backspace, that keeps the lines below as they are
 
 
-for command in (train, resume, evaluate, predict, summary, data, bench, devices, conformance):
+for command in (train, resume, evaluate, predict, summary, data, tune, bench, devices, conformance):
     main.add_command(command)

@@ -8,7 +8,18 @@ import pytest
 def test_the_help_lists_the_commands_in_the_order_in_which_they_are_met(gcnn):
     listed = gcnn("--help").stdout.partition("Commands:")[2].partition("Exit status")[0]
     names = [line.split()[0] for line in listed.strip().splitlines()]
-    assert names == ["train", "resume", "evaluate", "predict", "summary", "data", "devices", "conformance"]
+    assert names == [
+        "train",
+        "resume",
+        "evaluate",
+        "predict",
+        "summary",
+        "data",
+        "tune",
+        "bench",
+        "devices",
+        "conformance",
+    ]
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict", "data"])

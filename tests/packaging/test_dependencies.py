@@ -20,6 +20,7 @@ SPECIFICATION = {
     "network",
     "optimizers",
     "plan",
+    "tuning",
 }
 """The modules of gcnn that a backend is written against; `files` writes what a backend keeps."""
 

@@ -56,7 +56,7 @@ def test_a_candidate_that_raises_is_recorded_and_the_search_goes_on(found, tiles
     outcome = found(tiles(), pretended({2: error, 16: 0.5e-3}))
     assert outcome.chosen == {"TILE": 16}
     assert [tried.parameters["TILE"] for tried in outcome.refused] == [2]
-    assert outcome.refused[0].reason == f"fails: {type(error).__name__}: {error}"
+    assert outcome.refused[0].reason == f"failing: {type(error).__name__}: {error}"
 
 
 def test_a_candidate_that_fails_only_when_it_is_timed_is_recorded_too(found, tiles, pretended):
@@ -81,7 +81,7 @@ def test_a_time_that_the_clock_does_not_resolve_is_discarded(found, tiles, prete
     outcome = found(tiles(), pretended({4: seconds}))
     assert outcome.chosen == {"TILE": 8}
     assert [tried.parameters["TILE"] for tried in outcome.refused] == [4]
-    assert outcome.refused[0].reason.startswith("cannot be measured")
+    assert outcome.refused[0].reason.startswith("not measurable")
 
 
 def test_runs_are_repeated_until_a_coarse_clock_tells_them_apart(found, tiles, pretended):

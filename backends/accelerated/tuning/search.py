@@ -174,11 +174,11 @@ class _Sieve:
             timed = Timed(self._trial.prepare(parameters))
             ratio = self._against_yardstick(timed)
         except Unmeasurable as error:
-            self.tried[key] = Tried(parameters, None, f"cannot be measured: {error}")
+            self.tried[key] = Tried(parameters, None, f"not measurable: {error}")
         except WrongResult as error:
             self.tried[key] = Tried(parameters, None, f"wrong: {error}")
         except Exception as error:  # noqa: BLE001  # compilers and drivers fail in any way; the reason is kept
-            self.tried[key] = Tried(parameters, None, f"fails: {type(error).__name__}: {error}")
+            self.tried[key] = Tried(parameters, None, f"failing: {type(error).__name__}: {error}")
         else:
             self.tried[key], self.ready[key] = Tried(parameters, ratio), timed
             fastest = sorted(self.ready, key=self.ratio)[: FINALISTS + len(self._kept)]
