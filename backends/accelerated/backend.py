@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gcnn import layers
 from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
 from gcnn.backends.accelerated.activation import DeviceActivation
+from gcnn.backends.accelerated.convolution import DeviceConvolution
 from gcnn.backends.accelerated.dense import DeviceDense
 from gcnn.backends.accelerated.feature_map import DeviceFeatureMap
 from gcnn.backends.accelerated.flatten import DeviceFlatten
@@ -30,6 +31,7 @@ from gcnn.tuning import Progress, Tuned
 
 MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Activation: DeviceActivation,
+    layers.Convolution: DeviceConvolution,
     layers.Dense: DeviceDense,
     layers.FeatureMap: DeviceFeatureMap,
     layers.Flatten: DeviceFlatten,
@@ -45,7 +47,7 @@ CAPABILITIES = Capabilities(
     activations=frozenset((*NUMBERS, SOFTMAX)),
     losses=frozenset(ANY),
     updates=frozenset(RULES),
-    features=frozenset({"tables", "bias_free", "sample_gradients"}),
+    features=frozenset({"tables", "shared_kernels", "strides", "padding", "bias_free", "sample_gradients"}),
     most_dimensions=3,
     variants=(VECTORS, SCALARS),
 )

@@ -1,0 +1,210 @@
+"""Convolution on a device (kernels/convolution_*.cl)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+
+from gcnn.backends.accelerated.layer import DeviceLayer
+from gcnn.backends.accelerated.place import Place, tiles
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.tuning.key import Problem
+from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
+from gcnn.backends.accelerated.windows import as_volume
+from gcnn.layers import Convolution, Layer
+from gcnn.maps import Maps
+
+MAPS = (1, 2, 3, 4, 6, 8)
+COLUMNS = (1, 2, 3, 4, 6, 8, 12)
+"""Candidates for the maps and columns of a tile."""
+REGISTERS = 24
+"""Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
+ITEMS_A_UNIT = 8
+"""Work-items for each compute unit, so that none of them waits long for the last."""
+PARTS = (1, 2, 4, 8, 16)
+"""Candidates for the parts that the gradient's sums are dealt to."""
+_GROUPS_OF_PARTS = 16
+
+
+class DeviceConvolution(DeviceLayer):
+    """Kernels are read where they lie in θ; a table becomes the positions of those that exist."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        layer, inputs, outputs = cast(Convolution, place.stage.layer), place.stage.inputs, place.stage.outputs
+        self._made, self._read, self._taps = (
+            as_volume(size) for size in (outputs.box, inputs.box, layer.kernel_box(inputs))
+        )
+        self._maps, self._sources, self._shared = outputs.count, inputs.count, layer.shared
+        self._stride = as_volume(layer.strides(inputs))
+        self._parameters = layer.parameter_count(inputs)
+        padding = tuple((0, 0, 0, *layer.paddings(inputs))[-3:])
+        self._sizes = {"IN_MAPS": self._sources, "OUT_MAPS": self._maps, "BIASES": self._parameters - self._maps}
+        for name, *values in zip(("DEPTH", "HEIGHT", "WIDTH"), self._read, self._made, strict=True):
+            self._sizes |= {f"{which}_{name}": value for which, value in zip(("IN", "OUT"), values, strict=True)}
+        shape = zip("ZYX", self._taps, self._stride, padding, strict=True)
+        for axis, *values in shape:
+            names = ("TAPS", "STRIDE", "PAD")
+            self._sizes |= {f"{which}_{axis}": value for which, value in zip(names, values, strict=True)}
+        self._options: dict[str, object] = {"SHARED_KERNELS": int(layer.shared)}
+        if layer.table is not None:
+            self._options["KERNEL_OFFSETS"] = ",".join(map(str, kernel_offsets(layer, inputs).ravel()))
+        self._forward = self._choose("forward", self._forward_space(), self._forward_options)
+        self._back = self._choose("backpropagate", self._back_space(), BACK_OPTIONS)
+        self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
+        split = self._gradient["SPLIT"]
+        self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
+
+    @property
+    def _forward_options(self) -> dict[str, object]:
+        return {"SAVE_Z": int(self.keeps_z), "ACTIVATION": self.fused}
+
+    def _choose(self, kernel: str, space: Space, options: dict[str, object]) -> Parameters:
+        sizes = self._sizes | {"BLOCKS": self.place.blocks()}
+        problem = Problem(f"convolution_{kernel}.cl", kernel, sizes, self._options | options)
+        return self.tuned(space, problem)
+
+    def _forward_space(self) -> Space:
+        maps, rows, columns = self._maps, self._made[1], self._made[2]
+        m = best_tile(maps, MAPS)
+        return Space(
+            parameters={
+                "MAPS_TILE": within(MAPS, maps),
+                "ROWS_TILE": within((1, 2), rows),
+                "COLUMNS_TILE": within(COLUMNS, columns),
+            },
+            default={"MAPS_TILE": m, "ROWS_TILE": 1, "COLUMNS_TILE": best_tile(columns, COLUMNS, REGISTERS // m)},
+            benchmark={"MAPS_TILE": 1, "ROWS_TILE": 1, "COLUMNS_TILE": 1},
+            constraints=(few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE"),),
+        )
+
+    def _back_space(self) -> Space:
+        maps, columns, stride = self._sources, self._read[2], self._stride[2]
+        m = best_tile(maps, MAPS)
+        candidates = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns]
+        candidates = candidates or [min(stride, columns)]
+        return Space(
+            parameters={"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": candidates},
+            default={"MAPS_TILE": m, "COLUMNS_TILE": best_tile(columns, candidates, REGISTERS // m)},
+            benchmark={"MAPS_TILE": 1, "COLUMNS_TILE": candidates[0]},
+        )
+
+    def _gradient_space(self) -> Space:
+        alone = self._shared and "KERNEL_OFFSETS" in self._options
+        maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
+        taps = min(self._taps[2], 5)
+        default = {
+            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(REGISTERS // taps, 1)),
+            "INPUTS_TILE": 1,
+            "ROWS_TILE": 1,
+            "TAPS_TILE": taps,
+            "COLUMNS_TILE": 2,
+        }
+        items = tiles(self._maps, default["MAPS_TILE"]) * (
+            inputs * self._taps[0] * self._taps[1] * tiles(self._taps[2], taps) + 1
+        )
+        wanted = ITEMS_A_UNIT * self.place.kernels.runtime.limits.compute_units
+        rows = self.place.blocks() * self._made[0] * self._made[1]
+        split = max((n for n in PARTS if n <= rows and n * items <= 2 * wanted), default=1)
+        return Space(
+            parameters={
+                "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
+                "INPUTS_TILE": within((1, 2), inputs),
+                "ROWS_TILE": within((1, 3), self._taps[1]),
+                "TAPS_TILE": sorted({1, taps, min(self._taps[2], 3)}),
+                "COLUMNS_TILE": (1, 2, 4),
+                "SPLIT": PARTS,
+            },
+            default=default | {"SPLIT": split},
+            benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
+            constraints=(few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE"),),
+        )
+
+    @classmethod
+    def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
+        """A map and a column more than a tile; without the table, whose rows are of the layer's own maps."""
+        convolution = cast(Convolution, layer)
+        maps = parameters["MAPS_TILE"] + 1
+        box = convolution.kernel_box(own)
+        strides = convolution.strides(own)
+        tile = (parameters.get("ROWS_TILE", 1), parameters.get("COLUMNS_TILE", 1))
+        more = [1] * max(len(box) - 2, 0) + [n + 1 for n in tile][-len(box) :]
+        size = tuple(n + extra * step for n, extra, step in zip(box, more, strides, strict=True))
+        small = Maps((parameters.get("INPUTS_TILE", 1) + 2, *size))
+        return [(replace(convolution, maps=maps, table=None, remainder="floor"), small)]
+
+    def combine(self, samples: int) -> list[Launch]:
+        place, tile = self.place, self._forward
+        groups = place.blocks(samples) * self._made[0] * tiles(self._maps, tile["MAPS_TILE"])
+        groups *= tiles(self._made[1], tile["ROWS_TILE"]) * tiles(self._made[2], tile["COLUMNS_TILE"])
+        arguments = (place.y_in, place.theta, place.theta0, place.z, self.target)
+        return [self._bind("forward", "forward", groups, arguments, self._forward_options | dict(tile))]
+
+    def backpropagate(self, samples: int) -> list[Launch]:
+        place, tile = self.place, self._back
+        groups = place.blocks(samples) * self._read[0] * self._read[1] * tiles(self._sources, tile["MAPS_TILE"])
+        groups *= tiles(self._read[2], tile["COLUMNS_TILE"])
+        arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in)
+        return [self._bind("backpropagate", "backpropagate", groups, arguments, BACK_OPTIONS | dict(tile))]
+
+    def gradient(self, samples: int) -> list[Launch]:
+        place = self.place
+        if self._parts is None:
+            return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1)]
+        parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
+        defines = dict(self._gradient) | {"SUM_SAMPLES": 1}
+        arguments = (self._parts, place.gradient, place.theta0)
+        return [parts, self._bind("gradient", "add_parts", _GROUPS_OF_PARTS, arguments, defines)]
+
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+        return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]
+
+    def _gradients(
+        self, samples: int, rows: Buffer, width: int, first: np.int64, parts: int, sum_samples: int
+    ) -> Launch:
+        place, tile = self.place, self._gradient
+        inputs = 1 if self._shared else tiles(self._sources, tile["INPUTS_TILE"])
+        kernels = (
+            inputs * self._taps[0] * tiles(self._taps[1], tile["ROWS_TILE"]) * tiles(self._taps[2], tile["TAPS_TILE"])
+        )
+        groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
+        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first)
+        return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
+
+    def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Launch:
+        every = self._sizes | self._options | defines
+        return self.place.kernels.bind(f"convolution_{file}.cl", kernel, (groups,), arguments, **every)
+
+
+BACK_OPTIONS: dict[str, object] = {"BELOW": 0, "ACTIVATION": 0}
+
+
+def kernel_offsets(layer: Convolution, inputs: Maps) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(maps, input maps): where the kernel of each connection begins among the layer's parameters, -1 where there is none."""
+    table = layer.connections(inputs)
+    exists = table.any(axis=1, keepdims=True) if layer.shared else table
+    positions = (np.cumsum(exists) - 1).reshape(exists.shape) * prod(layer.kernel_box(inputs))
+    return np.where(table, positions, -1)
+
+
+def within(candidates: tuple[int, ...], most: int) -> list[int]:
+    """The candidates that a size allows."""
+    return [n for n in candidates if n <= most] or [1]
+
+
+def best_tile(size: int, candidates: tuple[int, ...] | list[int], most: int | None = None) -> int:
+    """Of the candidates up to a limit, one that is large and wastes little of a size."""
+    fitting = [n for n in candidates if n <= min(size, most or size)] or [min(candidates)]
+    return min(fitting, key=lambda n: (tiles(size, n) * n / size + 1 / n, -n))
+
+
+def few_sums(*names: str) -> Constraint:
+    """A tile keeps no more sums than there are registers."""
+
+    def holds(parameters: Parameters) -> bool:
+        return prod(parameters[name] for name in names) <= REGISTERS
+
+    return Constraint(f"{' * '.join(names)} <= {REGISTERS}", holds)
