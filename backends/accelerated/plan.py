@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -163,19 +164,19 @@ class AcceleratedPlan:
     def loss(self, x: Array, t: Array) -> float:
         launches = self._start(x)
         self._enqueue(launches.forward)
-        return self._evaluate_loss(launches, t)
+        return self._evaluate_loss(launches, len(x), t)
 
     def loss_gradient(self, x: Array, t: Array) -> float:
         launches = self._start(x)
         self._enqueue(launches.forward)
-        loss = self._evaluate_loss(launches, t)
+        loss = self._evaluate_loss(launches, len(x), t)
         self._enqueue(launches.backward)
         return loss
 
     def vjp(self, x: Array, v: Array) -> Array:
         launches = self._start(x)
         self._enqueue(launches.forward)
-        self._upload(v, self._slopes[-1], self.program.outputs.points)
+        self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
         self._enqueue(launches.output_delta + launches.backward + launches.to_input)
         return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
 
@@ -198,7 +199,7 @@ class AcceleratedPlan:
         samples, width = len(x), self.program.parameter_count
         rows = self._kernels.alloc(samples * width, "gradients of the samples")
         self._enqueue(launches.forward)
-        self._upload(v, self._slopes[-1], self.program.outputs.points)
+        self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
         self._enqueue(launches.output_delta)
         for number in reversed(range(len(self._layers))):
             self._enqueue(self._layers[number].sample_gradients(samples, rows, width) + launches.below(number))
@@ -240,42 +241,42 @@ class AcceleratedPlan:
         self._check_open()
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
-        self._upload(x, self._values[0], self.program.inputs.points)
+        self._upload(x, self._values[0], len(x), self.program.inputs.points)
         return self._for(len(x))
 
     def _enqueue(self, launches: list[Launch]) -> None:
         for launch in launches:
             launch()
 
-    def _evaluate_loss(self, launches: Launches, t: Array) -> float:
+    def _evaluate_loss(self, launches: Launches, samples: int, t: Array) -> float:
         if self._loss is None:
             raise GcnnError("this plan was made without a loss.")
-        self._upload(t, self._loss.targets, self.program.outputs.points)
+        self._upload(t, self._loss.targets, samples, self.program.outputs.points)
         self._enqueue(launches.loss)
-        losses = np.empty(self._lanes.blocks(len(t)) * self._lanes.count, self._kernels.wide)
+        losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
         self._runtime.download(self._loss.samples, losses)
-        return float(losses.sum(dtype=np.float64)) * self._loss.scale(len(t))
+        return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)
 
-    def _upload(self, values: Array, target: Buffer, points: int) -> None:
+    def _upload(self, values: Array, target: Buffer, samples: int, points: int) -> None:
         values = np.asarray(values, dtype=self.dtype)
-        packed = self._lanes.empty(len(values), points, np.dtype(self.dtype))
+        if len(values) != samples or values.size != samples * points:
+            raise DataError(f"expected {samples} samples of {points} values, got an array of shape {values.shape}.")
+        packed = self._lanes.empty(samples, points, np.dtype(self.dtype))
         self._lanes.pack(values, packed)
         self._runtime.upload(packed, target)
 
     def _download(self, source: Buffer, shape: tuple[int, ...], samples: int, out: Array | None) -> Array:
-        points = int(np.prod(shape))
-        packed = self._lanes.empty(samples, points, np.dtype(self.dtype))
+        if out is not None and out.shape != (samples, *shape):
+            raise DataError(f"out must have the shape {(samples, *shape)}, got {out.shape}.")
+        packed = self._lanes.empty(samples, prod(shape), np.dtype(self.dtype))
         self._runtime.download(source, packed)
-        result = np.empty((samples, *shape), self.dtype) if out is None else out
-        plain = (
-            result
-            if result.flags.c_contiguous and result.dtype == packed.dtype
-            else np.empty((samples, *shape), self.dtype)
-        )
-        self._lanes.unpack(packed, plain)
-        if plain is not result:
-            result[...] = plain
-        return result
+        plain = out is not None and out.flags.c_contiguous and out.dtype == packed.dtype
+        result = out if out is not None and plain else np.empty((samples, *shape), self.dtype)
+        self._lanes.unpack(packed, result)
+        if out is None or plain:
+            return result
+        out[...] = result
+        return out
 
     def _penalty(self, rule: UpdateRule) -> float:
         if self._update is not None:

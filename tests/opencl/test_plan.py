@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,25 @@ def test_a_plan_for_one_sample_takes_one(plans):
     _close(plan.forward(x[:1]), oracle.forward(x[:1]))
     with pytest.raises(DataError, match="1 to 1 samples at a time, got 2"):
         plan.forward(x)
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda plan, x, t: plan.loss(x, t[:3]), "4 samples of 3 values, got an array of shape (3, 3)"),
+        (lambda plan, x, t: plan.loss_gradient(x[:3], t), "3 samples of 3 values, got an array of shape (4, 3)"),
+        (lambda plan, x, t: plan.vjp(x, t[:1]), "4 samples of 3 values, got an array of shape (1, 3)"),
+        (lambda plan, x, t: plan.sample_gradients(x, t[:, :2]), "4 samples of 3 values, got an array of shape (4, 2)"),
+        (lambda plan, x, t: plan.forward(x[:, :3]), "4 samples of 4 values, got an array of shape (4, 3)"),
+        (lambda plan, x, t: plan.forward(x, np.empty((3, 3))), "shape (4, 3), got (3, 3)"),
+        (lambda plan, x, t: plan.forward(x, np.empty((5, 3))), "shape (4, 3), got (5, 3)"),
+    ],
+    ids=["few targets", "many targets", "one cotangent", "narrow cotangents", "narrow inputs", "short out", "long out"],
+)
+def test_arrays_that_do_not_fit_each_other_are_refused_and_nothing_is_made_of_them(plans, call, match):
+    plan, _ = plans(SMALL, 4, loss="cross_entropy")
+    with pytest.raises(DataError, match=re.escape(match)):
+        call(plan, *_data(plan, 4))
 
 
 def test_out_may_be_of_another_dtype_and_layout(plans):
