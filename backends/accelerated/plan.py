@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -73,8 +74,27 @@ class Launches:
         return self._layers[number].backpropagate(self._samples) + self._layers[number - 1].delta(self._samples)
 
 
+_MEMORY = {"vectors", "theta", "gradient", "slots", "_layers", "_values", "_slopes", "_loss", "_update", "_launches"}
+"""What `close` lets go."""
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _exclusive(method: Callable[Concatenate[AcceleratedPlan, P], R]) -> Callable[Concatenate[AcceleratedPlan, P], R]:
+    """One call at a time, of an open plan: threads that share a plan share the memory of its values."""
+
+    @wraps(method)
+    def alone(self: AcceleratedPlan, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._lock:
+            if self._closed:
+                raise GcnnError("this plan is closed; bind the network again.")
+            return method(self, *args, **kwargs)
+
+    return alone
+
+
 class AcceleratedPlan:
-    """Layers bound to their places, and launch lists for every number of samples that comes.
+    """Layers bound to their places, and launch lists for every number of samples that comes. Safe for threads.
 
     Args:
         name: of the backend.
@@ -118,6 +138,7 @@ class AcceleratedPlan:
             buffers = [slot.buffer for slot in self.slots.values()]
             self._update = DeviceUpdate(self._kernels, rule, count, self.theta.buffer, self.gradient.buffer, buffers)
         self._launches: dict[int, Launches] = {}
+        self._lock = threading.RLock()
         self._closed = False
 
     def _memory(self, makers: Mapping[type[Any], Maker]) -> list[Buffer]:
@@ -156,16 +177,19 @@ class AcceleratedPlan:
             self._launches[samples] = Launches(self._layers, self._loss, samples)
         return self._launches[samples]
 
+    @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
         launches = self._start(x)
         self._enqueue(launches.forward)
         return self._download(self._values[-1], self.program.outputs.shape, len(x), out)
 
+    @_exclusive
     def loss(self, x: Array, t: Array) -> float:
         launches = self._start(x)
         self._enqueue(launches.forward)
         return self._evaluate_loss(launches, len(x), t)
 
+    @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
         launches = self._start(x)
         self._enqueue(launches.forward)
@@ -173,6 +197,7 @@ class AcceleratedPlan:
         self._enqueue(launches.backward)
         return loss
 
+    @_exclusive
     def vjp(self, x: Array, v: Array) -> Array:
         launches = self._start(x)
         self._enqueue(launches.forward)
@@ -180,6 +205,7 @@ class AcceleratedPlan:
         self._enqueue(launches.output_delta + launches.backward + launches.to_input)
         return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
 
+    @_exclusive
     def step(self, x: Array, t: Array) -> float:
         rule = self.program.update
         if rule is None:
@@ -194,6 +220,7 @@ class AcceleratedPlan:
             self._update_on_host()
         return loss
 
+    @_exclusive
     def sample_gradients(self, x: Array, v: Array) -> Array:
         launches = self._start(x)
         samples, width = len(x), self.program.parameter_count
@@ -207,6 +234,7 @@ class AcceleratedPlan:
         self._runtime.download(rows, host)
         return host
 
+    @_exclusive
     def report(self) -> dict[str, Any]:
         return {
             "backend": self._name,
@@ -223,22 +251,18 @@ class AcceleratedPlan:
             "on_host": ["update"] if self.program.update and self._update is None else [],
         }
 
+    @_exclusive
     def synchronize(self) -> None:
-        self._check_open()
         self._runtime.synchronize()
 
     def close(self) -> None:
-        self._closed = True
-        for held in ("theta", "gradient", "slots", "_layers", "_values", "_slopes", "_loss", "_update", "_launches"):
-            self.__dict__.pop(held, None)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise GcnnError("this plan is closed; bind the network again.")
+        with self._lock:
+            self._closed = True
+            for held in _MEMORY:
+                self.__dict__.pop(held, None)
 
     def _start(self, x: Array) -> Launches:
         """The input on the device, and what to enqueue for so many samples."""
-        self._check_open()
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
         self._upload(x, self._values[0], len(x), self.program.inputs.points)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -206,3 +208,89 @@ def test_a_variant_that_there_is_not_is_refused_with_those_that_are(device):
     program = Program.of(gcnn.Network([Dense(1)], 1, "mse"))
     with pytest.raises(GcnnError, match=r"'vector'.*Did you mean 'vectors'"):
         BACKEND.plan(program, device, "float32", 1, "vector")
+
+
+CALLS: list[Callable] = [
+    lambda plan, x, t: plan.forward(x),
+    lambda plan, x, t: plan.loss(x, t),
+    lambda plan, x, t: plan.loss_gradient(x, t),
+    lambda plan, x, t: plan.vjp(x, t),
+    lambda plan, x, t: plan.sample_gradients(x, t),
+    lambda plan, x, t: plan.step(x, t),
+    lambda plan, x, t: plan.synchronize(),
+    lambda plan, x, t: plan.report(),
+]
+
+
+def test_a_closed_plan_refuses_every_call_and_has_given_its_memory_back(device, plans):
+    x, t = np.ones((20, 4)), np.ones((20, 3))
+    memory = BACKEND.runtime(device).memory()
+    plan, _ = plans(SMALL, 4, batch=20, loss="cross_entropy", update=Adam(0.1, l2=0.1).rule())
+    for call in CALLS:
+        call(plan, x, t)
+    assert BACKEND.runtime(device).memory().allocated > memory.allocated
+    plan.step(x, t)
+    plan.close()
+    plan.close()
+    for call in CALLS:
+        with pytest.raises(GcnnError, match="closed"):
+            call(plan, x, t)
+    assert BACKEND.runtime(device).memory()[::2] == memory[::2]
+
+
+def test_a_plan_that_nobody_holds_gives_its_memory_back_without_being_closed(device, variant):
+    memory = BACKEND.runtime(device).memory()
+    program = Program.of(gcnn.Network(SMALL, 4, "cross_entropy"), Adam(0.1).rule())
+    plan = BACKEND.plan(program, device, "float32", 20, variant)
+    plan.step(np.ones((20, 4)), np.ones((20, 3)))
+    del plan
+    assert BACKEND.runtime(device).memory()[::2] == memory[::2]
+
+
+def _in_threads(works):
+    """Runs functions at once; what they return, or the first error."""
+    results, errors = [None] * len(works), []
+
+    def run(number, work):
+        try:
+            results[number] = work()
+        except Exception as error:  # noqa: BLE001  # any; the test fails with it
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors, errors
+    return results
+
+
+def _trained(plan, seed):
+    """θ after some steps on data of this seed."""
+    x, t = _data(plan, 20, seed)
+    for _ in range(30):
+        plan.step(x, t)
+    return plan.vectors.download(plan.theta)
+
+
+def test_two_plans_in_two_threads_do_not_disturb_each_other(plans):
+    two = [plans(SMALL, 4, batch=20, loss="cross_entropy", update=Adam(0.05).rule())[0] for _ in range(4)]
+    alone = [_trained(two[0], 1), _trained(two[1], 2)]
+    together = _in_threads([lambda: _trained(two[2], 1), lambda: _trained(two[3], 2)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_one_plan_serves_several_threads_with_the_answers_to_their_own_data(plans):
+    plan, _ = plans(SMALL, 4, batch=20, loss="cross_entropy")
+    data = [_data(plan, 20, seed) for seed in range(4)]
+    alone = [(plan.forward(x), plan.loss(x, t), plan.vjp(x, t)) for x, t in data]
+
+    def ask(number):
+        x, t = data[number]
+        return [(plan.forward(x), plan.loss(x, t), plan.vjp(x, t)) for _ in range(20)]
+
+    for expected, answers in zip(alone, _in_threads([lambda n=n: ask(n) for n in range(4)]), strict=True):
+        for answer in answers:
+            for found, wanted in zip(answer, expected, strict=True):
+                np.testing.assert_array_equal(found, wanted)
