@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from functools import cached_property, wraps
+from functools import wraps
 from math import prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ import numpy as np
 from gcnn.backend import Device, Program, UpdateRule
 from gcnn.backends.accelerated.flatten import DeviceFlatten
 from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.launches import Launches
 from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.place import Kernels, Place
@@ -27,53 +28,8 @@ from gcnn.plan import apply_rule, penalty
 Maker = Callable[[Place], DeviceLayer]
 
 
-class Launches:
-    """What is enqueued for a number of samples, in order; each list is compiled and bound when it is first asked for.
-
-    Args:
-        layers: bound to their places.
-        bound_loss: of the last of them, where there is one.
-        samples: how many.
-    """
-
-    def __init__(self, layers: list[DeviceLayer], bound_loss: DeviceLoss | None, samples: int) -> None:
-        self._layers, self._loss, self._samples = layers, bound_loss, samples
-
-    @cached_property
-    def forward(self) -> list[Launch]:
-        """From the input to the last layer's y."""
-        return [launch for layer in self._layers for launch in layer.forward(self._samples)]
-
-    @cached_property
-    def loss(self) -> list[Launch]:
-        """Each sample's loss and the last layer's δ."""
-        return self._loss.evaluate(self._samples) if self._loss else []
-
-    @cached_property
-    def output_delta(self) -> list[Launch]:
-        """The last layer's δ from ∂r/∂y, where a cotangent is given."""
-        return self._layers[-1].delta(self._samples)
-
-    @cached_property
-    def backward(self) -> list[Launch]:
-        """From the last layer's δ to the gradient."""
-        launches: list[Launch] = []
-        for number in reversed(range(len(self._layers))):
-            launches += self._layers[number].gradient(self._samples) + self.below(number)
-        return launches
-
-    @cached_property
-    def to_input(self) -> list[Launch]:
-        """∂r/∂x, after `backward`."""
-        return self._layers[0].backpropagate(self._samples)
-
-    def below(self, number: int) -> list[Launch]:
-        """From the δ of a layer to that of the one below; nothing below the first."""
-        if number == 0:
-            return []
-        return self._layers[number].backpropagate(self._samples) + self._layers[number - 1].delta(self._samples)
-
-
+MOST_SIZES = 8
+"""Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
 _MEMORY = {"vectors", "theta", "gradient", "slots", "_layers", "_values", "_slopes", "_loss", "_update", "_launches"}
 """What `close` lets go."""
 P = ParamSpec("P")
@@ -172,10 +128,16 @@ class AcceleratedPlan:
         )
 
     def _for(self, samples: int) -> Launches:
-        """The launch lists for so many samples."""
-        if samples not in self._launches:
-            self._launches[samples] = Launches(self._layers, self._loss, samples)
-        return self._launches[samples]
+        """The launch lists for so many samples; those that were used last are kept."""
+        launches = self._launches.pop(samples, None)
+        if launches is None:
+            stages = self.program.stages
+            trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
+            launches = Launches(self._layers, self._loss, trained[0] if trained else len(stages) - 1, samples)
+        while len(self._launches) >= MOST_SIZES:
+            del self._launches[next(iter(self._launches))]
+        self._launches[samples] = launches
+        return launches
 
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
@@ -227,9 +189,7 @@ class AcceleratedPlan:
         rows = self._kernels.alloc(samples * width, "gradients of the samples")
         self._enqueue(launches.forward)
         self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
-        self._enqueue(launches.output_delta)
-        for number in reversed(range(len(self._layers))):
-            self._enqueue(self._layers[number].sample_gradients(samples, rows, width) + launches.below(number))
+        self._enqueue(launches.output_delta + launches.sample_gradients(rows, width))
         host = np.empty((samples, width), self.dtype)
         self._runtime.download(rows, host)
         return host

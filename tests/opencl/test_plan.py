@@ -12,6 +12,7 @@ import pytest
 import gcnn
 from gcnn.backend import Program
 from gcnn.backends.accelerated.limits import Limits
+from gcnn.backends.accelerated.plan import MOST_SIZES
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.errors import DataError, GcnnError
 from gcnn.layers import Activation, Dense, FeatureMap, Flatten
@@ -198,6 +199,25 @@ def test_a_network_without_parameters_does_all_that_others_do(plans):
     assert plan.sample_gradients(x, t).shape == (20, 0)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Flatten(), Dense(3), Activation("tanh")],
+        [Activation("tanh"), FeatureMap("monomials"), Dense(4, activation="relu"), Activation("logistic"), Dense(2)],
+        [Flatten()],
+    ],
+    ids=["below and above", "between", "nothing"],
+)
+def test_layers_without_parameters_pass_slopes_on_wherever_they_stand(plans, layers):
+    plan, oracle = plans(layers, (1, 2, 2), batch=20)
+    x, t = _data(plan, 20)
+    for _ in range(2):
+        assert plan.loss_gradient(x, t) == pytest.approx(oracle.loss_gradient(x, t), rel=RTOL)
+        _close(_gradient(plan), oracle.gradient)
+        _close(plan.vjp(x, t), oracle.vjp(x, t))
+        _close(plan.sample_gradients(x, t), oracle.sample_gradients(x, t))
+
+
 def test_maps_of_four_dimensions_are_read_as_single_values(plans):
     plan, oracle = plans([Flatten(), Dense(3)], (1, 2, 2, 2, 2), batch=20)
     x, _ = _data(plan, 20)
@@ -245,6 +265,14 @@ def test_a_plan_that_nobody_holds_gives_its_memory_back_without_being_closed(dev
     plan.step(np.ones((20, 4)), np.ones((20, 3)))
     del plan
     assert BACKEND.runtime(device).memory()[::2] == memory[::2]
+
+
+def test_calls_with_many_numbers_of_samples_keep_launches_of_a_few(plans):
+    plan, oracle = plans([Dense(2)], 3, batch=3 * MOST_SIZES)
+    x, _ = _data(plan, 3 * MOST_SIZES)
+    for samples in [*range(1, len(x) + 1), 1]:
+        _close(plan.forward(x[:samples]), oracle.forward(x[:samples]))
+    assert len(plan._launches) == MOST_SIZES
 
 
 def _in_threads(works):
