@@ -60,7 +60,7 @@ class DeviceConvolution(DeviceLayer):
 
     @property
     def _forward_options(self) -> dict[str, object]:
-        return {"SAVE_Z": int(self.keeps_z), "ACTIVATION": self.fused}
+        return {"SAVE_Z": int(self.saves_z), "ACTIVATION": self.fused}
 
     def _choose(self, kernel: str, space: Space, options: dict[str, object]) -> Parameters:
         sizes = self._sizes | {"BLOCKS": self.place.blocks()}

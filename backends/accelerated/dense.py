@@ -39,7 +39,7 @@ class DeviceDense(DeviceLayer):
         if layer.table is not None:
             self._list_weights(layer.weight_mask(place.stage.inputs))
         bias, table = {"BIAS": int(layer.bias)}, {"TABLE": int(layer.table is not None)}
-        self._defines = {"SAVE_Z": int(self.keeps_z), "ACTIVATION": self.fused} | bias | table
+        self._defines = {"SAVE_Z": int(self.saves_z), "ACTIVATION": self.fused} | bias | table
         blocks, items = place.blocks(), place.outputs * place.blocks()
         self._tiles = {
             "forward": self._tile("forward", place.outputs, items, self._defines),

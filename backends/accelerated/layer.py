@@ -123,6 +123,11 @@ class DeviceLayer:
         """Whether z is kept beside y, for whom reads it after y is made."""
         return self.place.z is not self.place.y
 
+    @property
+    def saves_z(self) -> bool:
+        """Whether the layer's own forward kernel writes z besides what it writes into `target`."""
+        return self.keeps_z and self.target is not self.place.z
+
 
 def reads_z(activation: str) -> bool:
     """Whether z is read after y is made: where φ' is formed from it, and by softmax, which y takes its place beside."""

@@ -37,7 +37,7 @@ class DeviceWeightedSubsampling(DeviceWindows):
         self.sizes |= {
             "WEIGHTS": self._parameters - outputs.count,
             "SINGLE": int(self._single),
-            "SAVE_Z": int(self.keeps_z and self.target is not place.z),
+            "SAVE_Z": int(self.saves_z),
             "ACTIVATION": self.fused,
             "POINTS_TILE": POINTS_TILE,
             "WEIGHTS_TILE": WEIGHTS_TILE,
