@@ -78,7 +78,7 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k)
 }
 
 /* Add to the sums what column ox of a row of outputs gives; `in` and `delta` are where the tile's first row, `iy`, begins. */
-DEVICE void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                        const int iy, const int ox, const int inner)
 {
     REALV d[MAPS_TILE];
@@ -93,7 +93,7 @@ DEVICE void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in
     }
 }
 
-DEVICE void add_row(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+INLINED void add_row(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                     const int iy, int ox, const int end, const int inner)
 {
     for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE)
@@ -104,7 +104,7 @@ DEVICE void add_row(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, G
 /* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
 #define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
 
-DEVICE void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
+INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
                         const int j, INDEX row, const INDEX end)
 {
     /* Columns from first_inner to last_inner - 1 read nothing to the left or right of the input. */
@@ -141,7 +141,7 @@ DEVICE void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y
 }
 
 /* Neighbouring columns have sums of their own, so that no addition waits for the one before. */
-DEVICE void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
+INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
                        const INDEX end)
 {
     for (INDEX row = begin; row < end; ++row) {

@@ -48,7 +48,7 @@ class Tiles:
 
 
 SINGLE = Tiles((1, 1, 1), (1, 1), (1, 1, 1, 1, 1), 2)
-MANY = Tiles((3, 2, 5), (3, 6), (3, 2, 2, 2, 3), 3)
+MANY = Tiles((2, 2, 3), (3, 4), (2, 2, 2, 2, 2), 3)
 
 
 class Bound:
@@ -228,8 +228,8 @@ CASES = {
     "kernel as large as the image": (Convolution(3, (4, 5)), Maps((2, 4, 5)), 21, MANY),
 }
 WAYS = [(style, dtype) for style in STYLES for dtype in ("float32", "float64")]
-"""Every case takes one of them; the two first all."""
-RUNS = [(name, way) for number, name in enumerate(CASES) for way in (WAYS if number < 2 else [WAYS[number % 4]])]
+"""Every case takes one of them, since compilers take most of the time; the first takes all."""
+RUNS = [(name, way) for number, name in enumerate(CASES) for way in (WAYS if number < 1 else [WAYS[number % 4]])]
 
 
 @pytest.mark.equations("H60", "H62", "H70", "H74", "H75", "H79", "H80", "H81")
@@ -247,7 +247,7 @@ def test_the_kernels_equal_the_oracle_on_shapes_that_miss_their_tiles(runtime, n
     problem.near(rows, problem.rows, np.broadcast_to(problem.gradient_allowed, problem.rows.shape))
 
 
-@pytest.mark.parametrize("name", ["table", "padding and stride", "shared"])
+@pytest.mark.parametrize("name", ["table", "padding and stride"])
 def test_tiles_styles_and_reruns_change_no_bit(runtime, name):
     layer, inputs, samples, _ = CASES[name]
     # Vectors and scalars may take different functions for phi.
