@@ -51,7 +51,7 @@ DEVICE REALV PHI(REALV z)
 #elif ACTIVATION == RELU
 /* Not fmax, which loses a NaN. */
 #define PHI(z) ((z) < 0 ? (REALV)(0) : (z))
-#define PHI_PRIME(z, y) ((z) > 0 ? (REALV)(1) : (REALV)(0))
+#define PHI_PRIME(z, y) ((y) > 0 ? (REALV)(1) : (REALV)(0))
 #elif ACTIVATION == SOFTPLUS
 DEVICE REALV PHI(REALV z)
 {

@@ -26,7 +26,7 @@ NUMBERS = (
 )
 """What ACTIVATION means in kernels/activations.h, by position; softmax has kernels of its own."""
 SOFTMAX = "softmax"
-FROM_Z = frozenset({"soft_logistic", "softsign", "softplus", "relu"})
+FROM_Z = frozenset({"soft_logistic", "softsign", "softplus"})
 """Activations whose φ' is formed from z; the others' from y."""
 POINTS = 64
 """Points that one work-item takes of an elementwise kernel."""
