@@ -15,7 +15,7 @@ from gcnn.backends.accelerated.limits import Limits
 from gcnn.backends.accelerated.plan import MOST_SIZES
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.errors import DataError, GcnnError
-from gcnn.layers import Activation, Dense, FeatureMap, Flatten
+from gcnn.layers import Activation, Convolution, Dense, FeatureMap, Flatten, MaxPooling
 from gcnn.optimizers import Adam, GradientDescent
 
 RTOL = 1e-12
@@ -216,6 +216,13 @@ def test_layers_without_parameters_pass_slopes_on_wherever_they_stand(plans, lay
         _close(_gradient(plan), oracle.gradient)
         _close(plan.vjp(x, t), oracle.vjp(x, t))
         _close(plan.sample_gradients(x, t), oracle.sample_gradients(x, t))
+
+
+@pytest.mark.parametrize("layer", [Convolution(1, 1), MaxPooling(2)])
+def test_layers_that_move_along_four_dimensions_are_declined_by_name(plans, layer):
+    plans([layer], (1, 2, 2, 2))
+    with pytest.raises(gcnn.Unsupported, match=r"layer 0.*maps of 4 dimensions, more than 3"):
+        plans([layer], (1, 2, 2, 2, 2))
 
 
 def test_maps_of_four_dimensions_are_read_as_single_values(plans):
