@@ -26,7 +26,7 @@ OPTIONS = (
     *("--model", "network.json", "--epochs", "12", "--batch", "64", "--shift", "1", "--optimizer", "adam"),
     *("--patience", "50", "--schedule", "cosine", "--backend", "numpy", "--save-every", "0", "--quiet"),
 )
-LONGEST = 3.0
+LONGEST = 1.5
 """Seconds from the start of a process to the latest kill; a good part of them goes into importing."""
 
 

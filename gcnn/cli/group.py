@@ -55,6 +55,8 @@ class Commands(click.Group):
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, GcnnError | FloatingPointError | OSError):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}. --debug shows where."
