@@ -150,6 +150,7 @@ def test_what_computes_wrongly_for_this_problem_is_passed_over_with_a_warning(
 
 def test_parameters_that_are_no_candidates_today_are_not_taken(ask, key, store):
     store.put(searched(key, 5))
+    store.put(searched(key, 3, driver="1.0"))
     store.put(searched(key, 2, driver="1.1"))
     assert ask().parameters == {"TILE": 2}
 

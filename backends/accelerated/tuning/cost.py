@@ -165,7 +165,7 @@ def practical_tiling(images: Images, bounds: Bounds) -> Tiling | None:
 
 def _hypotheses(images: Images, bounds: Bounds, units: int, smallest: bool = False) -> Iterator[Tiling]:
     for x in range(1, bounds.largest[0] + 1):
-        for y in range(1, min(bounds.largest[1], bounds.group_items // x) + 1):
+        for y in range(1, bounds.largest[1] + 1):
             if not _fits(images, bounds, (x, y)):
                 break  # neither does a longer one
             amounts_x, amounts_y = (

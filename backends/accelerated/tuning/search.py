@@ -232,14 +232,16 @@ def _final(sieve: _Sieve, space: Space, limits: Limits, budget: Budget, complete
     if not able:
         return Outcome(None, None, None, None, tuple(sieve.tried.values()), complete)
     if default in sieve.ready:
-        times = rounds(default, *finalists)
+        times = together = rounds(default, *finalists)
         chosen = max(finalists, key=lambda key: _gain(times[key], times[default]), default=default)
         if chosen != default and _beats(times[chosen], times[default]):
             times = rounds(default, chosen)
         if not _beats(times[chosen], times[default]):
             chosen = default
         gain = _gain(times[chosen], times[default])
-        benchmark_gain = gain * sieve.ratio(benchmark)
+        benchmark_gain = gain * (
+            _gain(together[default], together[benchmark]) if benchmark in together else sieve.ratio(benchmark)
+        )
     else:
         times, gain = rounds(*finalists), None
         chosen = min(finalists, key=lambda key: float(times[key].min()))

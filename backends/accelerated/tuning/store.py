@@ -124,9 +124,8 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone():
-                entries = self.entries()
-                entries.pop(entry.key, None)
-                write_atomically(self.path, write_entries(entries | {entry.key: entry}, device=self._device))
+                entries = self.entries() | {entry.key: entry}
+                write_atomically(self.path, write_entries(entries, device=self._device))
         except OSError as error:
             _log.warning("results of tuning are not kept in %s: %s", self.path, error)
 
