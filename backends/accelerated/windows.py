@@ -7,13 +7,14 @@ from math import prod
 
 import numpy as np
 
+from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer, Launch
 from gcnn.maps import Size
 
-ROWS_TILE = 1
-"""Rows of windows that one work-item takes."""
+ROWS_TILE = {VECTORS: 4, SCALARS: 1}
+"""Rows of windows that one work-item takes: more, where it is alone in its group."""
 _AXES = ("DEPTH", "HEIGHT", "WIDTH")
 
 
@@ -44,7 +45,8 @@ class DeviceWindows(DeviceLayer):
         inputs, outputs = place.stage.inputs, place.stage.outputs
         read, made = as_volume(inputs.box), as_volume(outputs.box)
         cells = [min(n, size) for n, size in zip(as_volume(window), read, strict=True)]
-        self.sizes: dict[str, object] = {"IN_MAPS": inputs.count, "OUT_MAPS": outputs.count, "ROWS_TILE": ROWS_TILE}
+        self._rows = ROWS_TILE[place.kernels.lanes.style]
+        self.sizes: dict[str, object] = {"IN_MAPS": inputs.count, "OUT_MAPS": outputs.count, "ROWS_TILE": self._rows}
         self.sizes |= {f"IN_{axis}": size for axis, size in zip(_AXES, read, strict=True)}
         self.sizes |= {f"OUT_{axis}": size for axis, size in zip(_AXES, made, strict=True)}
         self.sizes |= {f"WINDOW_{axis}": n for axis, n in zip("ZYX", cells, strict=True)}
@@ -58,4 +60,4 @@ class DeviceWindows(DeviceLayer):
 
     def bind_rows(self, kernel: str, rows: int, samples: int, arguments: Sequence[Buffer | np.generic]) -> Launch:
         """The same, where items take rows of windows of one block."""
-        return self.bind(kernel, (tiles(rows, ROWS_TILE), self.place.blocks(samples)), arguments)
+        return self.bind(kernel, (tiles(rows, self._rows), self.place.blocks(samples)), arguments)
