@@ -6,6 +6,7 @@ from gcnn.layers import MaxPooling
 from gcnn.maps import Maps
 
 EQUATIONS = ("H98", "H99", "H100", "HT7")
+NAN = float("nan")
 
 CASES = (
     Case("max-pooling/plain", (MaxPooling(2),), Maps((3, 6, 4)), draw="distinct", equations=EQUATIONS),
@@ -24,6 +25,20 @@ CASES = (
         batch=2,
         smooth=False,
         equations=EQUATIONS,
+    ),
+    Case(
+        "max-pooling/nan-ties",
+        (MaxPooling(2),),
+        Maps((2, 2, 3)),
+        batch=2,
+        smooth=False,
+        equations=EQUATIONS,
+        given={
+            "x": [
+                [[[1, NAN, 8], [NAN, 9, NAN]], [[2, 5, 8], [3, NAN, 8]]],
+                [[[1, 7, NAN], [2, 3, 8]], [[NAN, 5, 8], [NAN, NAN, 8]]],
+            ]
+        },
     ),
     Case("max-pooling/dimensions/1", (MaxPooling(3),), Maps((2, 10)), draw="distinct", equations=EQUATIONS),
     Case(

@@ -6,6 +6,8 @@ from gcnn.maps import Maps
 
 CROSS, SINGLE = ("H86", "H92", "H95", "H97"), ("H87", "H93", "H96", "H97", "HT6")
 TABLE = [[1, 1, 0], [0, 1, 1]]
+MANY = [[1] * 11, [0] * 11, [1, 0, 1, 1, 1, 0, 1, 1, 0, 1, 1], [0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 1]]
+"""A map that reads all of eleven, more than a tile has; one that reads none; inputs, the second and the ninth, that one map alone reads."""
 
 POOL = [[1, 5, 2, 0], [3, 4, 2, 2], [7, 7, -1, -2], [0, 7, -3, -1], [9, 8, 6, 5]]
 
@@ -33,6 +35,13 @@ CASES = (
         (WeightedSubsampling(2, table=[[1, 1], [1, 1], [1, 1]], weights="cross"),),
         Maps((2, 5, 4)),
         batch=1,
+        equations=CROSS,
+    ),
+    Case(
+        "weighted-subsampling/cross/many",
+        (WeightedSubsampling((2, 3), table=MANY, weights="cross", activation="softplus"),),
+        Maps((11, 7, 16)),
+        batch=17,
         equations=CROSS,
     ),
     Case("weighted-subsampling/dimensions/1", (WeightedSubsampling(3),), Maps((2, 11)), equations=SINGLE),
