@@ -197,11 +197,11 @@ def test_a_training_step_pulls_on_weights_only_and_reports_the_penalty(bind):
         (Dense(2), 2 * 16, 2),
         (Convolution(2, 3), 2 * 9, 2),
         (WeightedSubsampling(2), 1, 1),
-        (RadialBasis(2), 2 * 16, 2),
+        (RadialBasis(2), 0, 2 * 16 + 2),
     ],
     ids=str,
 )
-def test_by_default_the_penalty_pulls_on_weights_but_not_on_biases_or_widths(layer, decaying, free, bind):
+def test_by_default_the_penalty_pulls_on_weights_but_not_on_biases_centres_or_widths(layer, decaying, free, bind):
     mask = bind([layer], (1, 4, 4)).network.decay_mask()
     assert mask.tolist() == [True] * decaying + [False] * free
 
