@@ -123,16 +123,13 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
                 sum[k] = FMA(d, LOADV(y_in, AT((INDEX)block * INPUTS + SOURCE(i, k0 + k))), sum[k]);
         bias += d;
     }
-    for (int k = 0; k < TILE; ++k)
-        if (k0 + k < weights) {
-            const WIDE total = LANE_SUM(sum[k], scratch);
-            if (FIRST_LANE == 0) gradient[theta0 + WEIGHT(i, k0 + k)] = total;
-        }
-#if BIAS
-    if (k0 == 0) {
-        const WIDE total = LANE_SUM(bias, scratch);
-        if (FIRST_LANE == 0) gradient[BIAS_AT + i] = total;
+    for (int k = 0; k < TILE; ++k) {
+        const WIDE total = LANE_SUM(sum[k], scratch);
+        if (FIRST_LANE == 0 && k0 + k < weights) gradient[theta0 + WEIGHT(i, k0 + k)] = total;
     }
+#if BIAS
+    const WIDE total = LANE_SUM(bias, scratch);
+    if (FIRST_LANE == 0 && k0 == 0) gradient[BIAS_AT + i] = total;
 #endif
 }
 

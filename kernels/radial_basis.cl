@@ -110,15 +110,12 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
             }
         widths = FMA(slope, r, widths);
     }
-    for (int j = 0; j < TILE; ++j)
-        if (input0 + j < INPUTS) {
-            const WIDE total = LANE_SUM(sum[j], scratch);
-            if (FIRST_LANE == 0) gradient[CENTRE(i, input0 + j)] = -total;
-        }
-    if (input0 == 0) {
-        const WIDE total = LANE_SUM(widths, scratch);
-        if (FIRST_LANE == 0) gradient[BETA_AT(i)] = LOG_BETA ? total * beta : total;
+    for (int j = 0; j < TILE; ++j) {
+        const WIDE total = LANE_SUM(sum[j], scratch);
+        if (FIRST_LANE == 0 && input0 + j < INPUTS) gradient[CENTRE(i, input0 + j)] = -total;
     }
+    const WIDE total = LANE_SUM(widths, scratch);
+    if (FIRST_LANE == 0 && input0 == 0) gradient[BETA_AT(i)] = LOG_BETA ? total * beta : total;
 }
 
 KERNEL void sample_gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y, GLOBAL const REAL* RESTRICT reach,
