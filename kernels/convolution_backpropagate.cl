@@ -41,7 +41,7 @@
 
 /* sum := over outputs and taps, for the tile whose corner is input map j0, plane iz, row iy, column ix0. */
 INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta, GLOBAL const REAL* theta, const int j0,
-                   const int iz, const int iy, const int ix0, const int inner)
+                    const int iz, const int iy, const int ix0, const int inner)
 {
     UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) sum[m][c] = (REALV)(0);
 

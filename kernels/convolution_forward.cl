@@ -41,7 +41,7 @@ typedef REAL KEPT;
 
 /* z := b + the sum over inputs and taps, for the tile whose corner is map i0, plane oz, row oy0, column ox0. */
 INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* theta,
-                     const int i0, const int oz, const int oy0, const int ox0, const int inner)
+                      const int i0, const int oz, const int oy0, const int ox0, const int inner)
 {
     UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) z[m][r][c] = (REALV)(theta[BIASES + i0 + m]);
 

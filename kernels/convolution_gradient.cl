@@ -79,7 +79,7 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k)
 
 /* Add to the sums what column ox of a row of outputs gives; `in` and `delta` are where the tile's first row, `iy`, begins. */
 INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
-                       const int iy, const int ox, const int inner)
+                        const int iy, const int ox, const int inner)
 {
     REALV d[MAPS_TILE];
     UNROLLED(m, MAPS_TILE) d[m] = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
@@ -93,19 +93,20 @@ INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* i
     }
 }
 
-INLINED void add_row(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
-                    const int iy, int ox, const int end, const int inner)
+/* The columns from `ox` to `end` - 1, which read nothing outside. */
+INLINED void add_inner(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+                       const int iy, int ox, const int end)
 {
     for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE)
-        UNROLLED(c, COLUMNS_TILE) add_column(sum, in, delta, ux0, iy, ox + c, inner);
-    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_column(sum, in, delta, ux0, iy, ox, inner);
+        UNROLLED(c, COLUMNS_TILE) add_column(sum, in, delta, ux0, iy, ox + c, 1);
+    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_column(sum, in, delta, ux0, iy, ox, 1);
 }
 
 /* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
 #define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
 
 INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
-                        const int j, INDEX row, const INDEX end)
+                         const int j, INDEX row, const INDEX end)
 {
     /* Columns from first_inner to last_inner - 1 read nothing to the left or right of the input. */
     int first_inner = 0, last_inner = OUT_WIDTH;
@@ -129,30 +130,37 @@ INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* 
             const int iy = oy * STRIDE_Y + tile.uy - PAD_Y;
             GLOBAL const REAL* x_row = x + (INDEX)iy * IN_WIDTH * LANES;
             GLOBAL const REAL* d_row = d + (INDEX)oy * OUT_WIDTH * LANES;
-            if (LEAVES_Y && (iy < 0 || iy + ROWS_TILE > IN_HEIGHT)) {
-                add_row(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH, 0);
-            } else {
-                if (LEAVES_X) add_row(sum, x_row, d_row, tile.ux, iy, 0, first_inner, 0);
-                add_row(sum, x_row, d_row, tile.ux, iy, first_inner, last_inner, 1);
-                if (LEAVES_X) add_row(sum, x_row, d_row, tile.ux, iy, last_inner, OUT_WIDTH, 0);
+            if (!LEAVES_X && !LEAVES_Y) {
+                add_inner(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH);
+                continue;
+            }
+            const int whole = iy >= 0 && iy + ROWS_TILE <= IN_HEIGHT;
+            for (int ox = 0; ox < OUT_WIDTH; ++ox) {
+                if (whole && ox == first_inner && ox < last_inner) {
+                    add_inner(sum, x_row, d_row, tile.ux, iy, ox, last_inner);
+                    ox = last_inner - 1;
+                } else {
+                    add_column(sum, x_row, d_row, tile.ux, iy, ox, 0);
+                }
             }
         }
     }
 }
 
 /* Neighbouring columns have sums of their own, so that no addition waits for the one before. */
+#define BIAS_SUMS (WEIGHTS_TILE < 4 ? WEIGHTS_TILE : 4)
 INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
-                       const INDEX end)
+                        const INDEX end)
 {
     for (INDEX row = begin; row < end; ++row) {
         const INDEX block = row / (OUT_DEPTH * OUT_HEIGHT);
         const INDEX first = (block * OUT_MAPS + tile.i) * OUT_SIZE + (row - block * OUT_DEPTH * OUT_HEIGHT) * OUT_WIDTH;
-        for (int ox = 0; ox < OUT_WIDTH; ox += WEIGHTS_TILE)
-            UNROLLED(k, WEIGHTS_TILE)
+        for (int ox = 0; ox < OUT_WIDTH; ox += BIAS_SUMS)
+            UNROLLED(k, BIAS_SUMS)
             if (ox + k < OUT_WIDTH)
                 UNROLLED(m, MAPS_TILE) sum[m][k] += LOADV(delta, AT(first + (INDEX)m * OUT_SIZE + ox + k));
     }
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE - 1) sum[m][0] += sum[m][k + 1];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, BIAS_SUMS - 1) sum[m][0] += sum[m][k + 1];
 }
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,

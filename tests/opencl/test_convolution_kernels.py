@@ -19,7 +19,7 @@ from gcnn.backends.numpy.max_pooling import NumpyMaxPooling
 from gcnn.conformance.allowance import activations
 from gcnn.conformance.allowance.linear import Linear
 from gcnn.conformance.allowance.rounding import floor, unit_roundoff
-from gcnn.layers import LENET5_C3, Convolution, MaxPooling
+from gcnn.layers import Convolution, MaxPooling
 from gcnn.maps import Maps
 
 CANARIES = 40
@@ -205,17 +205,9 @@ class Problem:
 CASES = {
     "plain": (Convolution(5, 3), Maps((3, 7, 11)), 19, Tiles()),
     "activated": (Convolution(4, (2, 3), activation="softplus"), Maps((2, 6, 9)), 33, MANY),
-    "single tiles": (Convolution(2, 3), Maps((2, 5, 5)), 3, SINGLE),
     "table": (Convolution(5, 3, table=LOPSIDED, activation="tanh"), Maps((3, 6, 8)), 17, MANY),
-    "table of LeNet": (
-        Convolution(16, 5, table=LENET5_C3),
-        Maps((6, 9, 10)),
-        5,
-        Tiles((4, 1, 4), (3, 5), (4, 1, 1, 5, 2)),
-    ),
     "shared": (Convolution(4, 3, shared=True, activation="relu"), Maps((3, 6, 6)), 16, MANY),
     "shared table": (Convolution(5, (3, 2), shared=True, table=LOPSIDED, stride=2), Maps((3, 7, 7)), 2, MANY),
-    "stride": (Convolution(3, 3, stride=(2, 3)), Maps((2, 10, 14)), 7, MANY),
     "stride longer than the kernel": (Convolution(2, 2, stride=(3, 4)), Maps((2, 9, 15)), 6, Tiles()),
     "padding": (Convolution(3, (3, 4), padding=(2, 3)), Maps((2, 5, 9)), 18, MANY),
     "padding and stride": (Convolution(3, 4, padding=(1, 2), stride=(3, 2)), Maps((2, 8, 11)), 9, Tiles()),
@@ -225,11 +217,10 @@ CASES = {
     "one dimension": (Convolution(3, 4, stride=3, activation="logistic"), Maps((2, 31)), 20, MANY),
     "three dimensions": (Convolution(3, (2, 3, 2), stride=(2, 1, 2), padding=(1, 0, 1)), Maps((2, 5, 4, 6)), 3, MANY),
     "one tap": (Convolution(3, 1), Maps((4, 3, 5)), 2, MANY),
-    "kernel as large as the image": (Convolution(3, (4, 5)), Maps((2, 4, 5)), 21, MANY),
 }
 WAYS = [(style, dtype) for style in STYLES for dtype in ("float32", "float64")]
-"""Every case takes one of them, since compilers take most of the time; the first takes all."""
-RUNS = [(name, way) for number, name in enumerate(CASES) for way in (WAYS if number < 1 else [WAYS[number % 4]])]
+RUNS = [(name, WAYS[number % 4]) for number, name in enumerate(CASES)]
+"""Every case takes one way, since compilers take most of the time."""
 
 
 @pytest.mark.equations("H60", "H62", "H70", "H74", "H75", "H79", "H80", "H81")
@@ -242,14 +233,23 @@ def test_the_kernels_equal_the_oracle_on_shapes_that_miss_their_tiles(runtime, n
     problem.near(bound.unpack(y, problem.saved.y.shape), problem.saved.y, problem.y_allowed)
     problem.near(bound.backpropagate(problem.delta, problem.theta), problem.dy_in, problem.dy_in_allowed)
     problem.near(bound.gradient(problem.delta, problem.y_in), problem.gradient, problem.gradient_allowed)
-    rows = bound.gradient(problem.delta, problem.y_in, sum_samples=False)
+
+
+@pytest.mark.equations("H79", "H80", "H81")
+@pytest.mark.parametrize("name", ["table", "shared table", "padding"])
+def test_rows_of_sample_gradients_equal_the_oracles(runtime, name):
+    layer, inputs, samples, free = CASES[name]
+    problem = Problem(layer, inputs, samples, "float32")
+    style = STYLES[list(CASES).index(name) % 2]
+    rows = Bound(runtime, layer, inputs, style, "float32", free).gradient(
+        problem.delta, problem.y_in, sum_samples=False
+    )
     # Each row errs by less than the sum of all is allowed to.
     problem.near(rows, problem.rows, np.broadcast_to(problem.gradient_allowed, problem.rows.shape))
 
 
-@pytest.mark.parametrize("name", ["table", "padding and stride"])
-def test_tiles_styles_and_reruns_change_no_bit(runtime, name):
-    layer, inputs, samples, _ = CASES[name]
+def test_tiles_styles_and_reruns_change_no_bit(runtime):
+    layer, inputs, samples, _ = CASES["table"]
     # Vectors and scalars may take different functions for phi.
     layer, problem = replace(layer, activation="identity"), Problem(layer, inputs, samples, "float32")
     results: dict[str, list[np.ndarray]] = {"outputs": [], "weights": [], "all parameters": []}
@@ -269,7 +269,7 @@ def test_tiles_styles_and_reruns_change_no_bit(runtime, name):
 
 
 @pytest.mark.equations("H98")
-@pytest.mark.parametrize(("window", "style"), [((2, 2), "vectors"), ((3, 2), "scalars"), ((1, 4), "vectors")])
+@pytest.mark.parametrize(("window", "style"), [((3, 2), "vectors"), ((1, 4), "scalars")])
 def test_fused_max_pooling_equals_pooling_the_layers_output(runtime, window, style):
     layer, inputs, samples = Convolution(5, 3, padding=1, activation="tanh"), Maps((3, 9, 11)), 19
     problem, bound = Problem(layer, inputs, samples, "float64"), Bound(runtime, layer, inputs, style, "float64", MANY)
@@ -288,10 +288,9 @@ def test_fused_max_pooling_equals_pooling_the_layers_output(runtime, window, sty
     np.testing.assert_array_equal(winners, saved.extra)
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_the_first_nan_of_a_window_wins_and_ties_go_to_the_first(runtime, style):
+def test_the_first_nan_of_a_window_wins_and_ties_go_to_the_first(runtime):
     layer, inputs = Convolution(1, 1), Maps((1, 2, 6))
-    bound = Bound(runtime, layer, inputs, style, "float32")
+    bound = Bound(runtime, layer, inputs, "vectors", "float32")
     x = np.array([[[[1, 1, 2, np.nan, 7, 8], [1, 1, np.nan, 3, 9, 9]]]])
     y, kept = bound.forward(x, np.array([1.0, 0.0]), (2, 2))
     lanes = bound.kernels.lanes.count
@@ -301,7 +300,7 @@ def test_the_first_nan_of_a_window_wins_and_ties_go_to_the_first(runtime, style)
     assert winners[: 3 * lanes : lanes].tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("below", NUMBERS)
+@pytest.mark.parametrize("below", ["tanh", "softplus"])
 def test_the_slope_of_the_layer_below_is_applied_on_the_way_back(runtime, below):
     layer, inputs, samples = Convolution(2, 3), Maps((2, 5, 6)), 5
     problem = Problem(layer, inputs, samples, "float64")
