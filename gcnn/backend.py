@@ -209,11 +209,15 @@ class Saved(NamedTuple):
 
 def refuse(name: str, capabilities: Capabilities, program: Program, device: Device, dtype: str) -> None:
     """Raise `Unsupported` with everything in a program that a backend, or its device, lacks."""
+    if reasons := _missing(capabilities, program, device, dtype):
+        raise Unsupported(name, reasons)
+
+
+def _missing(capabilities: Capabilities, program: Program, device: Device, dtype: str) -> list[str]:
     reasons = capabilities.missing(program, dtype)
     if dtype not in device.dtypes and dtype in capabilities.dtypes:
         reasons.append(f"dtype {dtype} on {device.name}, which computes in {', '.join(device.dtypes)}")
-    if reasons:
-        raise Unsupported(name, reasons)
+    return reasons
 
 
 class LayerImplementation(Protocol):
@@ -347,7 +351,7 @@ class VariedBackend(Backend, Protocol):
         """As `Backend.plan`; a variant forces one way to make the plan, and `Plan.report` names the one taken."""
 
 
-_BUILT_IN = {"numpy": "gcnn.backends.numpy:BACKEND"}
+_BUILT_IN = {"numpy": "gcnn.backends.numpy:BACKEND", "opencl": "gcnn.backends.opencl.backend:BACKEND"}
 """Found without an installation, so that a plain checkout works."""
 
 _RANKING = (("cuda", "gpu"), ("opencl", "gpu"), ("opencl", "cpu"), ("numpy", "cpu"))
@@ -429,20 +433,24 @@ def find_device(
         matches = [d for d in available if fnmatch.fnmatch(d.name.lower(), device.lower())]
     if matches:
         return matches[0]
-    wanted = "no usable device" if device in (None, "") else f"no device matching {device!r} ({asked_by})"
+    wanted = f"no usable {kind or 'device'}" if device in (None, "") else f"no device matching {device!r} ({asked_by})"
     listed = "".join(f"\n  [{d.index}] {d.name}" for d in available)
     broken = "".join(f"\n  {d.name}: {d.reason}; {d.remedy}" for d in found if isinstance(d, Unavailable))
     raise BackendUnavailable(f"backend {backend.name!r} has {wanted}.{listed}{broken}\nSee: gcnn devices")
 
 
-def select(backend: str | None = None, device: str | int | None = None) -> tuple[Backend, Device]:
+def select(
+    backend: str | None = None, device: str | int | None = None, program: Program | None = None, dtype: str = "float32"
+) -> tuple[Backend, Device]:
     """The backend and device to use: as given, else as GCNN_BACKEND and GCNN_DEVICE say, else "auto".
 
     "auto" takes the first of a fixed ranking (CUDA, OpenCL GPU, OpenCL CPU, NumPy) on which a tiny network gives the
-    right answer, and logs which. A name given explicitly, here or by the environment, is never replaced.
+    right answer, and logs which. Given a program, it passes over what declines it in this dtype, with a warning in the
+    log that gives the reasons. A name given explicitly, here or by the environment, is never replaced.
 
     Raises:
         BackendUnavailable: with reason and remedy.
+        Unsupported: whatever "auto" could take declines the program; the reasons are the last one's.
     """
     name = backend or os.environ.get("GCNN_BACKEND") or "auto"
     asked_by = "device" if device not in (None, "") else "GCNN_DEVICE"
@@ -452,6 +460,7 @@ def select(backend: str | None = None, device: str | int | None = None) -> tuple
         return chosen, find_device(chosen, device, asked_by)
     known = backend_names()
     reasons: list[str] = []
+    declined: Unsupported | None = None
     for candidate, kind in _RANKING:
         if candidate not in known:
             continue
@@ -461,14 +470,20 @@ def select(backend: str | None = None, device: str | int | None = None) -> tuple
         except BackendUnavailable as error:
             reasons.append(str(error))
             continue
+        if program is not None and (missing := _missing(chosen.capabilities, program, found, dtype)):
+            declined = Unsupported(candidate, missing)
+            reasons.append(f"{candidate} on {found.name}, which declines this program: {'; '.join(missing)}")
+            continue
         if (fault := quick_check(chosen, found)) is not None:
             reasons.append(f"{candidate} on {found.name}: {fault}")
             continue
-        _log.info(
-            "backend auto: took %s on %s%s", candidate, found.name, "".join(f"; passed over {r}" for r in reasons)
-        )
+        passed_over = "".join(f"; passed over {reason}" for reason in dict.fromkeys(reasons))
+        level = logging.INFO if declined is None else logging.WARNING
+        _log.log(level, "backend auto: took %s on %s%s", candidate, found.name, passed_over)
         return chosen, found
-    raise BackendUnavailable("backend auto: nothing works.\n" + "\n".join(reasons))
+    if declined is not None:
+        raise declined
+    raise BackendUnavailable("backend auto: nothing works.\n" + "\n".join(dict.fromkeys(reasons)))
 
 
 def quick_check(backend: Backend, device: Device) -> str | None:

@@ -33,9 +33,10 @@ class Model:
         if not is_integer(batch) or batch < 1:
             raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
         self.network, self.dtype, self.batch = network, dtype_name(dtype), int(batch)
-        self._backend, self.device = select(backend, device)
+        program = Program.of(network)
+        self._backend, self.device = select(backend, device, program, self.dtype)
         self.backend = self._backend.name
-        self.plan: Plan = self._backend.plan(Program.of(network), self.device, self.dtype, batch)
+        self.plan: Plan = self._backend.plan(program, self.device, self.dtype, batch)
         self.theta = network.initial_parameters()
         self.notes: dict[str, Any] = {}
 
