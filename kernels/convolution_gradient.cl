@@ -81,15 +81,17 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k)
 INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                         const int iy, const int ox, const int inner)
 {
-    REALV d[MAPS_TILE];
-    UNROLLED(m, MAPS_TILE) d[m] = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
+    REALV seen[WEIGHTS_TILE];
     UNROLLED(k, WEIGHTS_TILE) {
         const int n = k / (ROWS_TILE * TAPS_TILE), r = k / TAPS_TILE % ROWS_TILE;
         const int ix = ox * STRIDE_X + ux0 + k % TAPS_TILE - PAD_X;
-        if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix, IN_WIDTH))) {
-            const REALV seen = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix) * LANES);
-            UNROLLED(m, MAPS_TILE) sum[m][k] = FMA(d[m], seen, sum[m][k]);
-        }
+        seen[k] = (REALV)(0);
+        if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix, IN_WIDTH)))
+            seen[k] = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix) * LANES);
+    }
+    UNROLLED(m, MAPS_TILE) {
+        const REALV d = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
+        UNROLLED(k, WEIGHTS_TILE) sum[m][k] = FMA(d, seen[k], sum[m][k]);
     }
 }
 
