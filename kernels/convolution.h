@@ -1,4 +1,4 @@
-/* What the kernels of the convolution layer share: its sizes, where a connection's kernel is, unrolled loops, border tiles.
+/* What the kernels of the convolution layer share: its sizes, where a connection's kernel is, border tiles.
  *
  * Values are [block][map][z][y][x][lane]; fewer dimensions have sizes of 1. The layer's parameters begin at element theta0 of
  * theta, in the layer's flat order: kernels by output map i, then input map j in D_i, then taps; then the biases.
@@ -24,32 +24,12 @@ CONSTANT int kernel_offsets[OUT_MAPS * IN_MAPS] = {KERNEL_OFFSETS};
 #define CONNECTED(kernel_at) 1
 #endif
 
-#define UNROLLED(i, n) _Pragma("unroll") for (int i = 0; i < (n); ++i)
 #define INSIDE(x, size) ((x) >= 0 && (x) < (size))
 /* Whether any window reaches over the border of its input. */
 #define LEAVES(in, out, taps, stride, pad) ((pad) > 0 || ((out) - 1) * (stride) + (taps) > (in))
 #define LEAVES_Z LEAVES(IN_DEPTH, OUT_DEPTH, TAPS_Z, STRIDE_Z, PAD_Z)
 #define LEAVES_Y LEAVES(IN_HEIGHT, OUT_HEIGHT, TAPS_Y, STRIDE_Y, PAD_Y)
 #define LEAVES_X LEAVES(IN_WIDTH, OUT_WIDTH, TAPS_X, STRIDE_X, PAD_X)
-
-#define TILES(size, tile) (((size) + (tile) - 1) / (tile))
-/* Where the last tile is moved back so that it is full, what it shares with the one before is not written twice. */
-#define TILE_BACK(own, tile, size) ((own) < (size) - (tile) ? (own) : (size) - (tile))
-
-/* Where a work-item takes a whole block it is a group by itself, which compilers should know. */
-#if defined(__OPENCL_VERSION__) && V == LANES
-#define ONE_ITEM_A_BLOCK __attribute__((reqd_work_group_size(1, 1, 1)))
-#else
-#define ONE_ITEM_A_BLOCK
-#endif
-
-/* Arrays of a tile live in registers only where the functions that fill them are inlined. PoCL left out some with several callers, and
- * they took four times as long. */
-#ifdef __OPENCL_VERSION__
-#define INLINED DEVICE __attribute__((always_inline))
-#else
-#define INLINED DEVICE
-#endif
 
 /* Tiles of columns that reach over a border, or are cut by it, are compiled for themselves, so that what is outside is no
  * work. That pays for a few; where there are more, they ask at run time. What follows needs COLUMNS, the columns that are

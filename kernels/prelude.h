@@ -14,6 +14,10 @@
  * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
+ * Tiles       UNROLLED(i, n) is a loop whose bounds are known when compiling, so that an array indexed by it lives in registers;
+ *             so it does in helpers that are INLINED. TILES(size, tile) is how many there are; where the last is moved back
+ *             so that it is full, TILE_BACK(own, tile, size) is where it begins, and what is below `own` is not its to write.
+ *             ONE_ITEM_A_BLOCK KERNEL tells compilers that a group is one item, where an item takes a block.
  * Arithmetic  FMA(a, b, c) is the only contraction: compilers may not fuse a * b + c on their own, so that
  *             devices agree as far as their functions do.
  *
@@ -91,6 +95,21 @@ typedef long long INDEX; /* long has 32 bits on Windows */
 #endif
 typedef REAL_ REAL;
 typedef WIDE_ WIDE;
+
+#define UNROLLED(i, n) _Pragma("unroll") for (int i = 0; i < (n); ++i)
+#define TILES(size, tile) (((size) + (tile) - 1) / (tile))
+#define TILE_BACK(own, tile, size) ((own) < (size) - (tile) ? (own) : (size) - (tile))
+#ifdef __OPENCL_VERSION__
+/* PoCL left out some helpers with several callers, whose arrays then were in memory: they took four times as long. */
+#define INLINED DEVICE __attribute__((always_inline))
+#else
+#define INLINED DEVICE
+#endif
+#if defined(__OPENCL_VERSION__) && V == LANES
+#define ONE_ITEM_A_BLOCK __attribute__((reqd_work_group_size(1, 1, 1)))
+#else
+#define ONE_ITEM_A_BLOCK
+#endif
 
 #define FMA(a, b, c) fma(a, b, c)
 
