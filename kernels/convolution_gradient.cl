@@ -132,7 +132,7 @@ INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* 
             const int iy = oy * STRIDE_Y + tile.uy - PAD_Y;
             GLOBAL const REAL* x_row = x + (INDEX)iy * IN_WIDTH * LANES;
             GLOBAL const REAL* d_row = d + (INDEX)oy * OUT_WIDTH * LANES;
-            if (!LEAVES_X && !LEAVES_Y) {
+            if (!(LEAVES_X || LEAVES_Y)) {
                 add_inner(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH);
                 continue;
             }
