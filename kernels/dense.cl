@@ -111,7 +111,7 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
 #endif
 )
 {
-    SHARED WIDE scratch[LANE_SCRATCH];
+    LANE_SCRATCH(scratch);
     const int k0 = TILE_OF(0), i = GROUP_ID(1);
     const int weights = WEIGHTS_OF(i);
     REALV sum[TILE], bias = (REALV)(0);

@@ -8,11 +8,11 @@
  * IN_USE(block, samples) 1 in the lanes that hold one of the first `samples` samples, 0 in the others, as REALV.
  */
 #if V == LANES
-#define LANE_SCRATCH 1
+#define LANE_SCRATCH(name)
 #define LANE_SUM(v, scratch) SUMV(TO_WIDEV(v))
 #define FIRST_LANE 0
 #else
-#define LANE_SCRATCH LANES
+#define LANE_SCRATCH(name) SHARED WIDE name[LANES]
 #define FIRST_LANE LOCAL_ID(0)
 DEVICE WIDE LANE_SUM(WIDEV v, SHARED WIDE* scratch)
 {

@@ -94,7 +94,7 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
                      GLOBAL const REAL* RESTRICT y_in, GLOBAL const REAL* RESTRICT theta, INDEX theta0, int blocks,
                      GLOBAL REAL* RESTRICT gradient)
 {
-    SHARED WIDE scratch[LANE_SCRATCH];
+    LANE_SCRATCH(scratch);
     const int input0 = TILE_OF(0), i = GROUP_ID(1);
     const REAL beta = BETA(i);
     REALV sum[TILE], widths = (REALV)(0);

@@ -151,7 +151,7 @@ DEVICE void SUM_SLOPES(WIDEV slopes[SLOPES], WIDEV* bias, GLOBAL const REAL* del
 KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT sums, GLOBAL const int* RESTRICT first,
                      GLOBAL const int* RESTRICT source, GLOBAL const int* RESTRICT weight, GLOBAL WIDE* RESTRICT partials)
 {
-    SHARED WIDE scratch[LANE_SCRATCH];
+    LANE_SCRATCH(scratch);
     const int k0 = GROUP_ID(0) * SLOPES, i = GROUP_ID(1), block = GROUP_ID(2);
     WIDEV slopes[SLOPES], bias;
     SUM_SLOPES(slopes, &bias, delta, sums, first, source, k0, i, block);

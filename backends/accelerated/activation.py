@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from gcnn.backends.accelerated.layer import POINTS, SOFTMAX, DeviceLayer
 from gcnn.backends.accelerated.place import tiles
-from gcnn.backends.accelerated.runtime import Launch
+from gcnn.backends.accelerated.work import Work
 
 
 class DeviceActivation(DeviceLayer):
     """y = φ(y_in); z is the input itself."""
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         groups = (tiles(place.outputs, POINTS), place.blocks(samples))
         targets = [place.z] * self.keeps_z + [place.y] * (self.activation != SOFTMAX)
@@ -28,7 +28,7 @@ class DeviceActivation(DeviceLayer):
             for target, number in zip(targets, numbers, strict=True)
         ]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         groups = (tiles(place.outputs, POINTS), place.blocks(samples))
         sizes = {"POINTS": place.outputs, "TILE": POINTS, "ACTIVATION": 0}

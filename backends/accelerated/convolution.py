@@ -10,10 +10,11 @@ import numpy as np
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
 
@@ -68,16 +69,22 @@ class DeviceConvolution(DeviceLayer):
         return self.tuned(space, problem)
 
     def _forward_space(self) -> Space:
-        maps, rows, columns = self._maps, self._made[1], self._made[2]
-        m = best_tile(maps, MAPS)
+        maps, (rows, columns), (unit_y, unit_x) = self._maps, self._computed, self._unit
+        most = REGISTERS // (unit_y * unit_x)
+        m = best_tile(maps, MAPS, max(most // 2, 1))
+        wide = [n * unit_x for n in within(COLUMNS, columns // unit_x)]
         return Space(
             parameters={
                 "MAPS_TILE": within(MAPS, maps),
-                "ROWS_TILE": within((1, 2), rows),
-                "COLUMNS_TILE": within(COLUMNS, columns),
+                "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
+                "COLUMNS_TILE": wide,
             },
-            default={"MAPS_TILE": m, "ROWS_TILE": 1, "COLUMNS_TILE": best_tile(columns, COLUMNS, REGISTERS // m)},
-            benchmark={"MAPS_TILE": 1, "ROWS_TILE": 1, "COLUMNS_TILE": 1},
+            default={
+                "MAPS_TILE": m,
+                "ROWS_TILE": unit_y,
+                "COLUMNS_TILE": best_tile(columns, wide, max(REGISTERS // (m * unit_y), unit_x)),
+            },
+            benchmark={"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x},
             constraints=(few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE"),),
         )
 
@@ -108,7 +115,7 @@ class DeviceConvolution(DeviceLayer):
         )
         wanted = ITEMS_A_UNIT * self.place.kernels.runtime.limits.compute_units
         rows = self.place.blocks() * self._made[0] * self._made[1]
-        split = max((n for n in PARTS if n <= rows and n * items <= 2 * wanted), default=1)
+        split = 1 or max((n for n in PARTS if n <= rows and n * items <= 2 * wanted), default=1)
         return Space(
             parameters={
                 "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
@@ -136,21 +143,34 @@ class DeviceConvolution(DeviceLayer):
         small = Maps((parameters.get("INPUTS_TILE", 1) + 2, *size))
         return [(replace(convolution, maps=maps, table=None, remainder="floor"), small)]
 
-    def combine(self, samples: int) -> list[Launch]:
-        place, tile = self.place, self._forward
-        groups = place.blocks(samples) * self._made[0] * tiles(self._maps, tile["MAPS_TILE"])
-        groups *= tiles(self._made[1], tile["ROWS_TILE"]) * tiles(self._made[2], tile["COLUMNS_TILE"])
-        arguments = (place.y_in, place.theta, place.theta0, place.z, self.target)
-        return [self._bind("forward", "forward", groups, arguments, self._forward_options | dict(tile))]
+    @property
+    def _unit(self) -> tuple[int, int]:
+        """Rows and columns that a tile of outputs holds whole numbers of."""
+        return 1, 1
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    @property
+    def _computed(self) -> tuple[int, int]:
+        """Rows and columns of outputs that are computed."""
+        return self._made[1], self._made[2]
+
+    def combine(self, samples: int) -> list[Work]:
+        place = self.place
+        return [self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target))]
+
+    def _bind_forward(self, samples: int, arguments: tuple[Any, ...]) -> Work:
+        tile, (rows, columns) = self._forward, self._computed
+        groups = self.place.blocks(samples) * self._made[0] * tiles(self._maps, tile["MAPS_TILE"])
+        groups *= tiles(rows, tile["ROWS_TILE"]) * tiles(columns, tile["COLUMNS_TILE"])
+        return self._bind("forward", "forward", groups, arguments, self._forward_options | dict(tile))
+
+    def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._back
         groups = place.blocks(samples) * self._read[0] * self._read[1] * tiles(self._sources, tile["MAPS_TILE"])
         groups *= tiles(self._read[2], tile["COLUMNS_TILE"])
         arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in)
         return [self._bind("backpropagate", "backpropagate", groups, arguments, BACK_OPTIONS | dict(tile))]
 
-    def gradient(self, samples: int) -> list[Launch]:
+    def gradient(self, samples: int) -> list[Work]:
         place = self.place
         if self._parts is None:
             return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1)]
@@ -159,12 +179,12 @@ class DeviceConvolution(DeviceLayer):
         arguments = (self._parts, place.gradient, place.theta0)
         return [parts, self._bind("gradient", "add_parts", _GROUPS_OF_PARTS, arguments, defines)]
 
-    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]
 
     def _gradients(
         self, samples: int, rows: Buffer, width: int, first: np.int64, parts: int, sum_samples: int
-    ) -> Launch:
+    ) -> Work:
         place, tile = self.place, self._gradient
         inputs = 1 if self._shared else tiles(self._sources, tile["INPUTS_TILE"])
         kernels = (
@@ -174,7 +194,7 @@ class DeviceConvolution(DeviceLayer):
         arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first)
         return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
 
-    def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Launch:
+    def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:
         every = self._sizes | self._options | defines
         return self.place.kernels.bind(f"convolution_{file}.cl", kernel, (groups,), arguments, **every)
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Dense, Layer
 from gcnn.maps import Maps
 
@@ -76,26 +77,26 @@ class DeviceDense(DeviceLayer):
         arrays = {"out_first": out_first, "out_unit": unit[by_input], "out_weight": by_input}
         self._by_input = tuple(constant(array.astype(np.int32), name) for name, array in arrays.items())
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         groups = (tiles(place.outputs, self._tiles["forward"]), place.blocks(samples))
         arguments: Arguments = (place.y_in, place.theta, place.theta0, place.z, self.target, *self._by_unit)
         return [self._bind("forward", groups, arguments, self._tiles["forward"])]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         groups = (tiles(place.inputs, self._tiles["backpropagate"]), place.blocks(samples))
         arguments: Arguments = (place.dy, place.theta, place.theta0, place.dy_in, *self._by_input)
         return [self._bind("backpropagate", groups, arguments, self._tiles["backpropagate"])]
 
-    def gradient(self, samples: int) -> list[Launch]:
+    def gradient(self, samples: int) -> list[Work]:
         place = self.place
         groups = (tiles(max(self._longest, 1), self._tiles["gradient"]), place.outputs)
         blocks = np.int32(place.blocks(samples))
         arguments: Arguments = (place.dy, place.y_in, blocks, place.gradient, place.theta0, *self._by_unit)
         return [self._bind("gradient", groups, arguments, self._tiles["gradient"])]
 
-    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
         groups = (tiles(max(self._longest, 1), self._tiles["gradient"]), place.outputs, place.blocks(samples))
         arguments: Arguments = (
@@ -109,7 +110,7 @@ class DeviceDense(DeviceLayer):
         )
         return [self._bind("sample_gradient", groups, arguments, self._tiles["gradient"])]
 
-    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: Arguments, tile: int) -> Launch:
+    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: Arguments, tile: int) -> Work:
         sizes = {"INPUTS": self.place.inputs, "UNITS": self.place.outputs, "TILE": tile}
         return self.place.kernels.bind("dense.cl", kernel, groups, arguments, **self._defines, **sizes)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import FeatureMap
 
 TILE = 4
@@ -45,16 +46,16 @@ class DeviceFeatureMap(DeviceLayer):
     def _constants(self, **lists: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[Buffer, ...]:
         return tuple(self.place.kernels.constant(array.astype(np.int32), name) for name, array in lists.items())
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         points = place.outputs if self._kind == "monomials" else place.inputs
         return [self._bind(self._kind, points, samples, (place.y_in, *self._factors, place.y))]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         known = (place.y_in, *self._factors, *self._uses) if self._kind == "monomials" else (place.y,)
         return [self._bind(f"{self._kind}_backpropagate", place.inputs, samples, (place.dy, *known, place.dy_in))]
 
-    def _bind(self, kernel: str, points: int, samples: int, arguments: tuple[Buffer, ...]) -> Launch:
+    def _bind(self, kernel: str, points: int, samples: int, arguments: tuple[Buffer, ...]) -> Work:
         groups = (tiles(points, TILE), self.place.blocks(samples))
         return self.place.kernels.bind("feature_map.cl", kernel, groups, arguments, **self._sizes)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from gcnn.backends.accelerated.layer import DeviceLayer
-from gcnn.backends.accelerated.runtime import Launch
+from gcnn.backends.accelerated.work import Work
 
 
 class DeviceFlatten(DeviceLayer):
     """Nothing to enqueue: the plan gives it one memory for y_in and y, and one for their slopes."""
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         return []
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         return []

@@ -7,10 +7,11 @@ from functools import partial
 
 from gcnn import activations
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
 from gcnn.backends.accelerated.tuning.trial import LayerTrial
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Layer
 from gcnn.maps import Maps
 
@@ -65,7 +66,7 @@ class DeviceLayer:
         """Where the forward kernel writes φ(z): y, or z where softmax follows."""
         return self.place.z if self.activation == SOFTMAX else self.place.y
 
-    def forward(self, samples: int) -> list[Launch]:
+    def forward(self, samples: int) -> list[Work]:
         """Eq. 1: y = φ(Z(y_in, θ))."""
         launches = self.combine(samples)
         if self.activation == SOFTMAX:
@@ -83,38 +84,23 @@ class DeviceLayer:
             )
         return launches
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         """Z(y_in, θ) into `place.z` where it is read again, and `fused` φ of it into `target`."""
         raise NotImplementedError(f"{type(self).__name__} must define combine(samples)")
 
-    def delta(self, samples: int) -> list[Launch]:
+    def delta(self, samples: int) -> list[Work]:
         """Eq. 6: δ = ∂r/∂y · φ'(z), in place."""
-        place = self.place
-        blocks, sizes = place.blocks(samples), {"POINTS": place.outputs, "TILE": POINTS}
-        if self.activation == "identity":
-            return []
-        if self.activation == SOFTMAX:
-            return [
-                place.kernels.bind(
-                    "activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes
-                )
-            ]
-        groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(self.activation)
-        return [
-            place.kernels.bind(
-                "activation.cl", "delta", groups, (place.z, place.y, place.dy), ACTIVATION=number, **sizes
-            )
-        ]
+        return activation_delta(self.place, self.activation, samples)
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         """Eq. 7, the sum: ∂r/∂y_in = Σ δ ∂z/∂y_in."""
         raise NotImplementedError(f"{type(self).__name__} must define backpropagate(samples)")
 
-    def gradient(self, samples: int) -> list[Launch]:
+    def gradient(self, samples: int) -> list[Work]:
         """Eq. 8: ∂r/∂θ = Σ δ ∂z/∂θ; a layer without parameters has none."""
         return []
 
-    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         """Eq. 8 without the sum over samples, into rows (samples, width) of which the layer fills its columns."""
         return []
 
@@ -132,3 +118,19 @@ class DeviceLayer:
 def reads_z(activation: str) -> bool:
     """Whether z is read after y is made: where φ' is formed from it, and by softmax, which y takes its place beside."""
     return activation == SOFTMAX or activation in FROM_Z
+
+
+def activation_delta(place: Place, activation: str, samples: int) -> list[Work]:
+    """Eq. 6 for the values of a place: δ = ∂r/∂y · φ'(z), in place of ∂r/∂y."""
+    blocks, sizes = place.blocks(samples), {"POINTS": place.outputs, "TILE": POINTS}
+    if activation == "identity":
+        return []
+    if activation == SOFTMAX:
+        return [
+            place.kernels.bind(
+                "activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes
+            )
+        ]
+    groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(activation)
+    arguments = (place.z, place.y, place.dy)
+    return [place.kernels.bind("activation.cl", "delta", groups, arguments, ACTIVATION=number, **sizes)]

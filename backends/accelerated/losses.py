@@ -6,7 +6,8 @@ import numpy as np
 
 from gcnn.backend import Program
 from gcnn.backends.accelerated.layer import DeviceLayer
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.work import Work
 
 CLOSED = {
     ("cross_entropy", "softmax"): 4,
@@ -42,7 +43,7 @@ class DeviceLoss:
         """The factor of the reduction (Eq. 2; delmas, Eqs. 19 and 22)."""
         return self._loss.scale(samples, self._last.place.outputs)
 
-    def evaluate(self, samples: int) -> list[Launch]:
+    def evaluate(self, samples: int) -> list[Work]:
         """Each sample's loss, and δ of the last layer."""
         place = self._last.place
         kernels = place.kernels

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from gcnn.backends.accelerated.place import Place
-from gcnn.backends.accelerated.runtime import Launch
 from gcnn.backends.accelerated.windows import DeviceWindows
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import MaxPooling
 
 
@@ -27,10 +27,10 @@ class DeviceMaxPooling(DeviceWindows):
         count = place.blocks() * place.outputs * place.kernels.lanes.count
         self.winners = place.kernels.runtime.zeros(count * bits // 8, f"winners of {layer}")
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         return [self.bind_rows("forward", self.output_rows, samples, (place.y_in, place.y, self.winners))]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         return [self.bind_rows("backpropagate", self.input_rows, samples, (place.dy, self.winners, place.dy_in))]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gcnn import kernels
 from gcnn.backends.accelerated.lanes import Lanes
-from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Defaults
+from gcnn.backends.accelerated.work import Work
 from gcnn.maps import Array
 from gcnn.network import Stage
 
@@ -50,11 +50,10 @@ class Kernels:
 
     def bind(
         self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
-    ) -> Launch:
+    ) -> Work:
         """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
-        program = self.runtime.compile(kernels.source(file), file, self.defines | defines)
-        block = (self.lanes.threads, *[1] * (len(groups) - 1))
-        return self.runtime.bind(program.kernel(kernel), tuple(groups), block, arguments)
+        threads, every = self.lanes.threads, dict(self.defines)
+        return Work(self.runtime, file, kernel, every, defines, tuple(groups), threads, arguments)
 
     def alloc(self, count: int, name: str) -> Buffer:
         """Memory for so many values, 0 at first."""

@@ -12,11 +12,12 @@ import numpy as np
 
 from gcnn.backend import Device, Program, UpdateRule
 from gcnn.backends.accelerated.flatten import DeviceFlatten
-from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.lanes import VECTORS, Lanes
 from gcnn.backends.accelerated.launches import Launches
 from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.place import Kernels, Place
+from gcnn.backends.accelerated.planner import fused
 from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
@@ -77,6 +78,8 @@ class AcceleratedPlan:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
         self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, variant)
+        self._fused = variant is None and self._lanes.style == VECTORS
+        self._stages = fused(program.stages) if self._fused else program.stages
         self._chooser = chooser or Ladder(runtime, dtype)
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser)
         self.vectors = DeviceVectors(runtime, dtype)
@@ -87,7 +90,7 @@ class AcceleratedPlan:
         self.hyperparameters = dict(rule.hyperparameters) if rule else {}
         self.count = 0
         self._values, self._slopes = self._memory(makers), self._memory(makers)
-        self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(program.stages)]
+        self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
         self._loss = DeviceLoss(program, self._layers[-1]) if program.loss else None
         self._update: DeviceUpdate | None = None
         if rule is not None and rule.kind in RULES:
@@ -100,7 +103,7 @@ class AcceleratedPlan:
     def _memory(self, makers: Mapping[type[Any], Maker]) -> list[Buffer]:
         """A value a layer, and one of the input; what only renames its points shares its input's memory."""
         buffers = [self._value(self.program.inputs.points)]
-        for stage in self.program.stages:
+        for stage in self._stages:
             shared = makers[type(stage.layer)] is DeviceFlatten
             buffers.append(buffers[-1] if shared else self._value(stage.outputs.points))
         return buffers
@@ -110,9 +113,9 @@ class AcceleratedPlan:
         return self._kernels.alloc(blocks * points * self._lanes.count, "a layer's values")
 
     def _place(self, number: int) -> Place:
-        stage, y = self.program.stages[number], self._values[number + 1]
+        stage, y = self._stages[number], self._values[number + 1]
         activation = stage.layer.activation
-        loss, is_last = self.program.loss, number == len(self.program.stages) - 1
+        loss, is_last = self.program.loss, number == len(self._stages) - 1
         closed = loss is not None and is_last and (loss.name, activation) in CLOSED
         return Place(
             kernels=self._kernels,
@@ -131,7 +134,7 @@ class AcceleratedPlan:
         """The launch lists for so many samples; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
-            stages = self.program.stages
+            stages = self._stages
             trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
             launches = Launches(self._layers, self._loss, trained[0] if trained else len(stages) - 1, samples)
         while len(self._launches) >= MOST_SIZES:
@@ -205,7 +208,7 @@ class AcceleratedPlan:
             "lanes": self._lanes.count,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
-                for stage, layer in zip(self.program.stages, self._layers, strict=True)
+                for stage, layer in zip(self._stages, self._layers, strict=True)
             ],
             "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],

@@ -8,7 +8,8 @@ import numpy as np
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import RadialBasis
 
 TILE = 8
@@ -30,22 +31,22 @@ class DeviceRadialBasis(DeviceLayer):
         }
         self._reach = place.values(place.outputs, name="distances")
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         arguments = (place.y_in, place.theta, place.theta0, self._reach, place.y)
         return [self._bind("forward", (tiles(place.outputs, TILE), place.blocks(samples)), arguments)]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         arguments = (*self._slopes, place.dy_in)
         return [self._bind("backpropagate", (tiles(place.inputs, TILE), place.blocks(samples)), arguments)]
 
-    def gradient(self, samples: int) -> list[Launch]:
+    def gradient(self, samples: int) -> list[Work]:
         place = self.place
         arguments = (*self._slopes, np.int32(place.blocks(samples)), place.gradient)
         return [self._bind("gradient", (tiles(place.inputs, TILE), place.outputs), arguments)]
 
-    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
         groups = (tiles(place.inputs, TILE), place.outputs, place.blocks(samples))
         return [self._bind("sample_gradient", groups, (*self._slopes, np.int32(samples), rows, np.int64(width)))]
@@ -56,5 +57,5 @@ class DeviceRadialBasis(DeviceLayer):
         place = self.place
         return place.dy, place.y, self._reach, place.y_in, place.theta, place.theta0
 
-    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: tuple[Buffer | np.generic, ...]) -> Launch:
+    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: tuple[Buffer | np.generic, ...]) -> Work:
         return self.place.kernels.bind("radial_basis.cl", kernel, groups, arguments, **self._sizes)

@@ -7,8 +7,9 @@ from typing import cast
 import numpy as np
 
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.windows import DeviceWindows
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import WeightedSubsampling
 from gcnn.maps import Array
 
@@ -67,7 +68,7 @@ class DeviceWeightedSubsampling(DeviceWindows):
         first = np.concatenate([[0], np.cumsum(counts)])
         return tuple(self.place.kernels.constant(array.astype(np.int32), name) for array in (first, *lists))
 
-    def combine(self, samples: int) -> list[Launch]:
+    def combine(self, samples: int) -> list[Work]:
         place = self.place
         arguments: Arguments
         if not self._mixes:
@@ -82,12 +83,12 @@ class DeviceWeightedSubsampling(DeviceWindows):
             self.bind("mix_sums", groups, arguments),
         ]
 
-    def backpropagate(self, samples: int) -> list[Launch]:
+    def backpropagate(self, samples: int) -> list[Work]:
         place = self.place
         arguments: Arguments = (place.dy, place.theta, place.theta0, *self._by_input, place.dy_in)
         return [self.bind_rows("backpropagate", self.input_rows, samples, arguments)]
 
-    def gradient(self, samples: int) -> list[Launch]:
+    def gradient(self, samples: int) -> list[Work]:
         place = self.place
         arguments = (place.dy, self._sums, *self._by_output, self._partials)
         groups = (tiles(self._parameters, self._slopes * place.kernels.lanes.threads),)
@@ -97,7 +98,7 @@ class DeviceWeightedSubsampling(DeviceWindows):
             self.bind("add_blocks", groups, (self._partials, blocks, place.gradient, place.theta0)),
         ]
 
-    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Launch]:
+    def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
         made = (np.int32(samples), rows, np.int64(width), place.theta0)
         arguments: Arguments = (place.dy, self._sums, *self._by_output, *made)

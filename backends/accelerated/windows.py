@@ -10,7 +10,8 @@ import numpy as np
 from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.work import Work
 from gcnn.maps import Size
 
 ROWS_TILE = {VECTORS: 4, SCALARS: 1}
@@ -54,10 +55,10 @@ class DeviceWindows(DeviceLayer):
         self.output_rows = outputs.count * made[0] * made[1]
         self.input_rows = inputs.count * tiles(read[0], cells[0]) * tiles(read[1], cells[1])
 
-    def bind(self, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic]) -> Launch:
+    def bind(self, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic]) -> Work:
         """A launch of one of the layer's kernels."""
         return self.place.kernels.bind(self.file, kernel, groups, arguments, **self.sizes)
 
-    def bind_rows(self, kernel: str, rows: int, samples: int, arguments: Sequence[Buffer | np.generic]) -> Launch:
+    def bind_rows(self, kernel: str, rows: int, samples: int, arguments: Sequence[Buffer | np.generic]) -> Work:
         """The same, where items take rows of windows of one block."""
         return self.bind(kernel, (tiles(rows, self._rows), self.place.blocks(samples)), arguments)

@@ -1,0 +1,144 @@
+"""Several works in one launch. Kernels stay as they are written: each becomes a function whose group is an argument.
+
+    chained         one work-item takes a block through works that follow one another: what one leaves the next finds in the cache,
+                    and nobody waits between them
+    side_by_side    the groups of works that do not depend on one another, in one grid
+
+Both are for works of one item a group (V = LANES), which share no memory and wait for nobody. The text is put together from the
+kernels' own: all names that a file defines get a number, so that several files, and one file with several sizes, stand in one program.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
+
+import numpy as np
+
+from gcnn import kernels
+from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.work import Work
+
+PRELUDE = "prelude.h"
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_NAMED = (
+    r"^[ \t]*#define\s+(\w+)",
+    r"\b(?:KERNEL|DEVICE|INLINED)\s+[\w\s]*?\**\s*(\w+)\s*\(",
+    r"^typedef\b[^;{]*?(\w+)\s*;",
+    r"^\}\s*(\w+)\s*;",
+    r"\bCONSTANT\s+\w+\s+(\w+)\s*\[",
+)
+"""What a file defines: macros, functions, types, arrays."""
+_FUNCTION = re.compile(r"(?:\bONE_ITEM_A_BLOCK\s+)?\bKERNEL\s+void\s+(\w+)\s*\(")
+_GROUP = """
+#undef GROUP_ID
+#undef LOCAL_ID
+#define GROUP_ID(axis) ((axis) == 0 ? group0 : (axis) == 1 ? group1 : group2)
+#define LOCAL_ID(axis) 0
+"""
+_SCALARS = {"int32": "int", "int64": "INDEX", "float32": "float", "float64": "double"}
+
+
+def can_be_stitched(works: Sequence[Work]) -> bool:
+    """Whether a group of each is one work-item that computes a whole block."""
+    return all(work.threads == 1 and work.common["V"] == work.common["LANES"] != 1 for work in works)
+
+
+def chained(works: Sequence[Work], blocks: int) -> Launch:
+    """One launch of `blocks` items; each runs the groups of its block, work by work.
+
+    Blocks must be the last axis of every grid, or what varies slowest on its only one.
+    """
+    text = _Text(works)
+    body = [f"    const int block = {_RAW_GROUP};"]
+    for work in works:
+        assert work.groups[-1] % blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
+        own = (*work.groups[:-1], work.groups[-1] // blocks)
+        body.append(f"    for (int group = 0; group < {prod(own)}; ++group) {text.call(work, _axes('group', own, 'block'))};")
+    return text.bind("chained", body, blocks)
+
+
+def side_by_side(works: Sequence[Work]) -> Launch:
+    """One launch of the groups of all works, those of the first first."""
+    text, body, first = _Text(works), [f"    int group = {_RAW_GROUP};"], 0
+    for work in works:
+        count = prod(work.groups)
+        body.append(f"    if (group < {count}) {{ {text.call(work, _axes('group', work.groups, None))}; return; }}")
+        body.append(f"    group -= {count};")
+        first += count
+    return text.bind("side_by_side", body, first)
+
+
+_RAW_GROUP = "(int)get_group_id(0)"
+
+
+def _axes(group: str, sizes: Sequence[int], block: str | None) -> list[str]:
+    """A work's group on each of three axes, from a number that counts them with the first axis fastest."""
+    found, step = [], 1
+    for axis, size in enumerate(sizes):
+        last = axis == len(sizes) - 1
+        own = group if step == 1 else f"{group} / {step}"
+        if not last:
+            own = f"({own}) % {size}"
+        elif block is not None:
+            own = f"{block} * {size} + {own}"
+        found.append(own)
+        step *= size
+    return found + ["0"] * (3 - len(found))
+
+
+class _Text:
+    """The program's text as it grows, and the arguments that its kernel gets: each buffer once."""
+
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._works, self._runtime = works, works[0].runtime
+        self._functions: dict[tuple[object, ...], str] = {}
+        self._parts: list[str] = []
+        self._arguments: list[Buffer | np.generic] = []
+        self._parameters: list[str] = []
+        for work in works:
+            if work.function not in self._functions:
+                self._add(work)
+
+    def call(self, work: Work, group: Iterable[str]) -> str:
+        """A call of a work's function for a group."""
+        return f"{self._functions[work.function]}({', '.join([*group, *map(self._parameter, work.arguments)])})"
+
+    def bind(self, name: str, body: Sequence[str], groups: int) -> Launch:
+        """The launch of a kernel with this body."""
+        head = f"ONE_ITEM_A_BLOCK KERNEL void {name}({', '.join(self._parameters)})"
+        text = "\n".join([kernels.source(PRELUDE), _GROUP, *self._parts, head, "{", *body, "}", ""])
+        program = self._runtime.compile(text, f"{name}.cl", self._works[0].common)
+        return self._runtime.bind(program.kernel(name), (groups,), (1,), self._arguments)
+
+    def _add(self, work: Work) -> None:
+        number = len(self._functions)
+        text = _COMMENT.sub(" ", kernels.source(work.file).replace(kernels.source(PRELUDE), ""))
+        text = "".join(f"#define {name} {value}\n" for name, value in sorted(work.defines.items())) + text
+        names = sorted(set(_names(text)), key=len, reverse=True)
+        word = re.compile(rf"\b({'|'.join(names)})\b")
+        text = "\n".join(
+            line if line.startswith("#line") else word.sub(rf"\1_{number}", line) for line in text.split("\n")
+        )
+        self._parts.append(_FUNCTION.sub(r"INLINED void \1(const int group0, const int group1, const int group2, ", text))
+        self._functions[work.function] = f"{work.kernel}_{number}"
+
+    def _parameter(self, value: Buffer | np.generic) -> str:
+        """The name of a kernel's parameter that holds a value."""
+        for number, known in enumerate(self._arguments):
+            if known is value or (isinstance(value, np.generic) and _same(known, value)):
+                return f"a{number}"
+        kind = "GLOBAL void*" if isinstance(value, Buffer) else _SCALARS[value.dtype.name]
+        self._arguments.append(value)
+        self._parameters.append(f"{kind} a{len(self._arguments) - 1}")
+        return f"a{len(self._arguments) - 1}"
+
+
+def _names(text: str) -> Iterator[str]:
+    for pattern in _NAMED:
+        yield from re.findall(pattern, text, re.MULTILINE)
+
+
+def _same(known: Buffer | np.generic, value: np.generic) -> bool:
+    return isinstance(known, np.generic) and known.dtype == value.dtype and known.tobytes() == value.tobytes()
