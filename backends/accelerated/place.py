@@ -52,8 +52,20 @@ class Kernels:
         self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
     ) -> Launch:
         """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
-        program = self.runtime.compile(kernels.source(file), file, self.defines | defines)
         block = (self.lanes.threads, *[1] * (len(groups) - 1))
+        return self.bind_blocks(file, kernel, groups, block, arguments, **defines)
+
+    def bind_blocks(
+        self,
+        file: str,
+        kernel: str,
+        groups: Sequence[int],
+        block: tuple[int, ...] | None,
+        arguments: Sequence[Buffer | np.generic],
+        **defines: object,
+    ) -> Launch:
+        """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
+        program = self.runtime.compile(kernels.source(file), file, self.defines | defines)
         return self.runtime.bind(program.kernel(kernel), tuple(groups), block, arguments)
 
     def alloc(self, count: int, name: str) -> Buffer:

@@ -58,7 +58,7 @@ class AcceleratedPlan:
         device: the same, as the backend describes it.
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
-        variant: a way to lay out samples against the rule, "vectors" or "scalars".
+        variant: a way to lay out samples against the rule: "vectors", "scalars" or "planes".
         chooser: chooses the parameters of kernels; by default the ladder of tuning.
     """
 

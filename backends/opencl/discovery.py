@@ -220,4 +220,5 @@ def _limits(cl: Any, handle: Any) -> Limits:
         compute_units=int(handle.max_compute_units),
         vector_bytes=4 * int(handle.native_vector_width_float) if _kind(cl, handle) == "cpu" else 0,
         float64="cl_khr_fp64" in handle.extensions.split(),
+        constant_bytes=int(handle.max_constant_buffer_size),
     )
