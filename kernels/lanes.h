@@ -14,7 +14,7 @@
 #else
 #define LANE_SCRATCH LANES
 #define FIRST_LANE LOCAL_ID(0)
-DEVICE WIDE LANE_SUM(WIDEV v, SHARED WIDE* scratch)
+DEVICE WIDE LANE_SUM(WIDEV v, SHARED_ARG WIDE* scratch)
 {
     scratch[LOCAL_ID(0)] = v;
     BARRIER();
