@@ -1,8 +1,8 @@
 /* Sums over the samples of a block, and which of its lanes hold samples.
  *
  * LANE_SUM(v, scratch)   the sum over all LANES lanes of a REALV or WIDEV, in WIDE: of a vector's components where V = LANES, of
- *                        the threads side by side where V = 1, through `scratch`, a SHARED array of LANE_SCRATCH elements of
- *                        WIDE. Every thread of the group must take part, and every thread gets the sum. Always in the same
+ *                        the threads side by side where V = 1, through `scratch`, which LANE_SCRATCH(scratch)
+ *                        declares in a kernel's outermost scope. Every thread of the group must take part, and every thread gets the sum. Always in the same
  *                        order. Not to be called in a branch, even one that all threads take: PoCL compiles that for minutes.
  * FIRST_LANE             this work-item's first lane; `FIRST_LANE == 0` names one item of a block.
  * IN_USE(block, samples) 1 in the lanes that hold one of the first `samples` samples, 0 in the others, as REALV.
@@ -14,7 +14,7 @@
 #else
 #define LANE_SCRATCH(name) SHARED WIDE name[LANES]
 #define FIRST_LANE LOCAL_ID(0)
-DEVICE WIDE LANE_SUM(WIDEV v, SHARED WIDE* scratch)
+DEVICE WIDE LANE_SUM(WIDEV v, SHARED_ARG WIDE* scratch)
 {
     scratch[LOCAL_ID(0)] = v;
     BARRIER();

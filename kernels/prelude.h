@@ -3,7 +3,8 @@
  * Functions   KERNEL before a kernel; DEVICE before a helper. Their names must not be OpenCL's, even where those are
  *             overloaded functions (dot) or types (half): some compilers make macros of them.
  * Memory      GLOBAL, CONSTANT and SHARED qualify pointers; SHARED also declares an array, in a kernel's outermost scope
- *             only; RESTRICT; BARRIER() makes a group's shared memory visible to all of it.
+ *             only; RESTRICT; BARRIER() makes a group's shared memory visible to all of it. Pointers that functions take are
+ *             SHARED_ARG and CONSTANT_ARG: CUDA C has qualifiers for what lies there, and none for pointers to it.
  * Indices     LOCAL_ID(axis) GROUP_ID(axis) LOCAL_SIZE(axis) GROUPS(axis) GLOBAL_ID(axis) GLOBAL_SIZE(axis), all int;
  *             INDEX is 64 bits wide, for positions in vectors.
  * Reals       REAL, of REAL_BITS 32 or 64; WIDE, in which sums are kept, of WIDE_BITS 32 or 64;
@@ -15,9 +16,11 @@
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
  * Tiles       UNROLLED(i, n) is a loop whose bounds are known when compiling, so that an array indexed by it lives in registers;
- *             so it does in helpers that are INLINED. TILES(size, tile) is how many there are; where the last is moved back
- *             so that it is full, TILE_BACK(own, tile, size) is where it begins, and what is below `own` is not its to write.
- *             ONE_ITEM_A_BLOCK KERNEL tells compilers that a group is one item, where an item takes a block.
+ *             so it does in helpers that are INLINED. NOT_UNROLLED(i, n) stays a loop. TILES(size, tile) is how many there are;
+ *             where the last is moved back so that it is full, TILE_BACK(own, tile, size) is where it begins, and what is below
+ *             `own` is not its to write.
+ *             ONE_ITEM_A_BLOCK KERNEL tells compilers that a group is one item, where an item takes a block; HINTED KERNEL that
+ *             HINT items may become one vector, for compilers that ask (OpenCL's vec_type_hint; HINT 1, the default, is silent).
  * Arithmetic  FMA(a, b, c) is the only contraction: compilers may not fuse a * b + c on their own, so that
  *             devices agree as far as their functions do.
  *
@@ -48,7 +51,9 @@
 #define DEVICE static
 #define GLOBAL __global
 #define CONSTANT __constant
+#define CONSTANT_ARG __constant
 #define SHARED __local
+#define SHARED_ARG __local
 #define RESTRICT restrict
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define LOCAL_ID(axis) ((int)get_local_id(axis))
@@ -64,7 +69,9 @@ typedef long INDEX;
 #define DEVICE static __device__ __forceinline__
 #define GLOBAL
 #define CONSTANT __constant__
+#define CONSTANT_ARG
 #define SHARED __shared__
+#define SHARED_ARG
 #define RESTRICT __restrict__
 #define BARRIER() __syncthreads()
 #define AXIS_(v, axis) ((axis) == 0 ? (int)(v).x : (axis) == 1 ? (int)(v).y : (int)(v).z)
@@ -97,6 +104,7 @@ typedef REAL_ REAL;
 typedef WIDE_ WIDE;
 
 #define UNROLLED(i, n) _Pragma("unroll") for (int i = 0; i < (n); ++i)
+#define NOT_UNROLLED(i, n) _Pragma("unroll 1") for (int i = 0; i < (n); ++i)
 #define TILES(size, tile) (((size) + (tile) - 1) / (tile))
 #define TILE_BACK(own, tile, size) ((own) < (size) - (tile) ? (own) : (size) - (tile))
 #ifdef __OPENCL_VERSION__
@@ -109,6 +117,11 @@ typedef WIDE_ WIDE;
 #define ONE_ITEM_A_BLOCK __attribute__((reqd_work_group_size(1, 1, 1)))
 #else
 #define ONE_ITEM_A_BLOCK
+#endif
+#if defined(__OPENCL_VERSION__) && defined(HINT) && HINT > 1
+#define HINTED __attribute__((vec_type_hint(PASTE(REAL_, HINT))))
+#else
+#define HINTED
 #endif
 
 #define FMA(a, b, c) fma(a, b, c)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from gcnn import layers
 from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
 from gcnn.backends.accelerated.activation import DeviceActivation
-from gcnn.backends.accelerated.convolution import DeviceConvolution
+from gcnn.backends.accelerated.convolution_tiled import device_convolution
 from gcnn.backends.accelerated.dense import DeviceDense
 from gcnn.backends.accelerated.feature_map import DeviceFeatureMap
 from gcnn.backends.accelerated.flatten import DeviceFlatten
-from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
+from gcnn.backends.accelerated.lanes import STYLES
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
@@ -32,7 +32,7 @@ from gcnn.tuning import Progress, Tuned
 
 MAKERS: dict[type[layers.Layer], Maker] = {
     layers.Activation: DeviceActivation,
-    layers.Convolution: DeviceConvolution,
+    layers.Convolution: device_convolution,
     layers.Dense: DeviceDense,
     layers.FeatureMap: DeviceFeatureMap,
     layers.Flatten: DeviceFlatten,
@@ -52,7 +52,7 @@ CAPABILITIES = Capabilities(
     updates=frozenset(RULES),
     features=frozenset({"tables", "shared_kernels", "strides", "padding", "bias_free", "sample_gradients"}),
     most_dimensions=3,
-    variants=(VECTORS, SCALARS),
+    variants=STYLES,
 )
 
 
@@ -92,7 +92,7 @@ class AcceleratedBackend(ABC):
     ) -> AcceleratedPlan:
         """A plan, or `Unsupported` with everything that is missing.
 
-        A device that computes on scalars has one variant only, and takes that whichever is asked for; `report` names it.
+        A device that computes on scalars has no vectors, and takes scalars where those are asked for; `report` names it.
 
         Raises:
             GcnnError: no variant has that name.

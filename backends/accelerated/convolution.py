@@ -115,7 +115,8 @@ class DeviceConvolution(DeviceLayer):
         )
         wanted = ITEMS_A_UNIT * self.place.kernels.runtime.limits.compute_units
         rows = self.place.blocks() * self._made[0] * self._made[1]
-        split = 1 or max((n for n in PARTS if n <= rows and n * items <= 2 * wanted), default=1)
+        fitting = (n for n in PARTS if n <= rows and n * items <= 2 * wanted)
+        split = 1 if self.place.kernels.chained else max(fitting, default=1)
         return Space(
             parameters={
                 "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
@@ -182,9 +183,7 @@ class DeviceConvolution(DeviceLayer):
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]
 
-    def _gradients(
-        self, samples: int, rows: Buffer, width: int, first: np.int64, parts: int, sum_samples: int
-    ) -> Work:
+    def _gradients(self, samples: int, rows: Buffer, width: int, first: np.int64, parts: int, sum_samples: int) -> Work:
         place, tile = self.place, self._gradient
         inputs = 1 if self._shared else tiles(self._sources, tile["INPUTS_TILE"])
         kernels = (

@@ -1,31 +1,42 @@
-"""Dense layer on a device (kernels/dense.cl)."""
+"""Dense layer on a device (kernels/dense_*.cl)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import cast
 
 import numpy as np
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Runtime
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
-from gcnn.backends.accelerated.tuning.space import Parameters, Space
+from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Dense, Layer
 from gcnn.maps import Maps
 
+Cost = Callable[[Parameters], float]
 Arguments = tuple[Buffer | np.generic, ...]
 
-TILES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-"""Units, inputs or weights that one work-item may compute."""
-LARGEST = 128
-"""Of the benchmark's, which is tried too."""
-TILE = 8
-"""What it computes where nothing is known."""
-MOST_WORK = 1000
-"""Of one work-item in the benchmark: the most that Hedberg's section 9 measured."""
+ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
+BLOCKS = (1, 2, 4, 8)
+"""Candidates for the units (or inputs) and the blocks of samples that one work-item computes."""
+REGISTERS = 24
+"""Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
+CHAIN = 8
+"""Sums below which an addition waits for the one before: two multiply-adds a cycle, each ready after four."""
+COLUMNS = (1, 2, 3, 4)
+"""Candidates for the rows of lanes that the gradient's columns are taken in."""
+STRIPS = (1, 2, 4, 8, 16)
+"""Candidates for the tiles of units that a work-item takes one after another."""
+ITEM, TURN = 300, 10
+"""What it takes to begin a work-item, and to turn over a vector, counted in multiply-adds: 50 to 100 ns on CPUs, and 5 shuffles."""
+RUN = 8
+"""Parameters of a unit whose slopes one work-item writes for each sample."""
 
 
 class DeviceDense(DeviceLayer):
@@ -34,42 +45,55 @@ class DeviceDense(DeviceLayer):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         layer = cast(Dense, place.stage.layer)
-        self._by_unit: tuple[Buffer, ...] = ()
-        self._by_input: tuple[Buffer, ...] = ()
-        self._longest = place.inputs
+        # Without a table the lists are not read, and may be any buffers.
+        self._by_unit: tuple[Buffer, ...] = (place.theta, place.theta)
+        self._by_input: tuple[Buffer, ...] = (place.theta, place.theta, place.theta)
+        self._table, self._bias = layer.table is not None, int(layer.bias)
+        self._columns = place.inputs + self._bias
         if layer.table is not None:
-            self._list_weights(layer.weight_mask(place.stage.inputs))
-        bias, table = {"BIAS": int(layer.bias)}, {"TABLE": int(layer.table is not None)}
-        self._defines = {"SAVE_Z": int(self.saves_z), "ACTIVATION": self.fused} | bias | table
-        blocks, items = place.blocks(), place.outputs * place.blocks()
+            mask = layer.weight_mask(place.stage.inputs)
+            self._list_weights(mask)
+            self._columns = max(int(mask.sum(axis=1).max()) + self._bias, 1)
+        self._sizes = {"INPUTS": place.inputs, "UNITS": place.outputs}
+        self._options = {"BIAS": self._bias, "TABLE": int(self._table)}
+        self._phi = {"SAVE_Z": int(self.saves_z), "ACTIVATION": self.fused}
+        runtime, blocks = place.kernels.runtime, place.blocks()
+        units = runtime.limits.compute_units
+        busy = 1 if place.kernels.chained else units
+        together = 1 if place.kernels.chained else blocks
+        forward = product_space("UNITS_TILE", place.outputs, place.inputs, together, busy)
+        back = product_space("INPUTS_TILE", place.inputs, place.outputs, together, busy)
+        gradient = (
+            table_space(self._columns)
+            if self._table
+            else gradient_space(place.outputs, self._columns, blocks, place.kernels.lanes.count, units)
+        )
         self._tiles = {
-            "forward": self._tile("forward", place.outputs, items, self._defines),
-            "backpropagate": self._tile("backpropagate", place.inputs, place.inputs * blocks, table),
-            "gradient": self._tile("gradient", max(self._longest, 1), self._longest * place.outputs, bias | table),
+            "forward": self._tile("forward", forward, self._phi),
+            "backpropagate": self._tile("backpropagate", back, {}),
+            "gradient": self._tile("gradient", gradient, {"RUN": RUN}),
         }
 
-    def _tile(self, kernel: str, length: int, numbers: int, options: dict[str, int]) -> int:
-        """TILE of a kernel that makes so many numbers, in rows of this length."""
-        place = self.place
-        sizes = {"INPUTS": place.inputs, "UNITS": place.outputs, "BLOCKS": place.blocks()}
-        if options["TABLE"]:
-            sizes["WEIGHTS"] = place.stage.parameters.stop - place.stage.parameters.start
-        space = tile_space(length, numbers, place.kernels.runtime)
-        return self.tuned(space, Problem("dense.cl", kernel, sizes, options))["TILE"]
+    def _tile(self, kernel: str, space: Space, options: dict[str, int]) -> Parameters:
+        sizes = self._sizes | {"BLOCKS": self.place.blocks()}
+        if self._table:
+            sizes["WEIGHTS"] = self.place.stage.parameters.stop - self.place.stage.parameters.start
+        return self.tuned(space, Problem(f"dense_{kernel}.cl", kernel, sizes, self._options | options))
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
-        """A unit more than a tile, an input more than two; with half of the weights where there is a table."""
-        dense, tile = cast(Dense, layer), parameters["TILE"]
-        units, inputs = tile + 1, Maps((2 * tile + 1,))
-        table = np.random.default_rng(tile).random((units, inputs.points)) < 0.5
+        """A unit and an input more than a tile; with half of the weights where there is a table."""
+        dense = cast(Dense, layer)
+        tile = {"UNITS_TILE": 2, "INPUTS_TILE": 4, "COLUMNS_TILE": 1, "STRIP": 1} | parameters
+        units = tile["UNITS_TILE"] * tile["STRIP"] + 1
+        inputs = Maps((max(tile["INPUTS_TILE"] + 1, 16 * tile["COLUMNS_TILE"] + 1),))
+        table = np.random.default_rng(units).random((units, inputs.points)) < 0.5
         return [(replace(dense, units=units, table=None if dense.table is None else table.tolist()), inputs)]
 
     def _list_weights(self, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
         constant = self.place.kernels.constant
         unit, source = np.nonzero(mask)
         first = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
-        self._longest = int(mask.sum(axis=1).max())
         by_input = np.lexsort((unit, source))
         out_first = np.concatenate([[0], np.cumsum(mask.sum(axis=0))])
         arrays = {"first": first, "source": source}
@@ -78,55 +102,99 @@ class DeviceDense(DeviceLayer):
         self._by_input = tuple(constant(array.astype(np.int32), name) for name, array in arrays.items())
 
     def combine(self, samples: int) -> list[Work]:
-        place = self.place
-        groups = (tiles(place.outputs, self._tiles["forward"]), place.blocks(samples))
-        arguments: Arguments = (place.y_in, place.theta, place.theta0, place.z, self.target, *self._by_unit)
-        return [self._bind("forward", groups, arguments, self._tiles["forward"])]
+        place, tile = self.place, self._tiles["forward"]
+        blocks = place.blocks(samples)
+        groups = (tiles(place.outputs, tile["UNITS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
+        read = (place.y_in, place.theta, place.theta0, np.int32(blocks), *self._by_unit)
+        return [self._bind("forward", "forward", groups, (*read, place.z, self.target))]
 
     def backpropagate(self, samples: int) -> list[Work]:
-        place = self.place
-        groups = (tiles(place.inputs, self._tiles["backpropagate"]), place.blocks(samples))
-        arguments: Arguments = (place.dy, place.theta, place.theta0, place.dy_in, *self._by_input)
-        return [self._bind("backpropagate", groups, arguments, self._tiles["backpropagate"])]
+        place, tile = self.place, self._tiles["backpropagate"]
+        blocks = place.blocks(samples)
+        groups = (tiles(place.inputs, tile["INPUTS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
+        read = (place.dy, place.theta, place.theta0, np.int32(blocks), *self._by_input)
+        return [self._bind("backpropagate", "backpropagate", groups, (*read, place.dy_in))]
 
     def gradient(self, samples: int) -> list[Work]:
-        place = self.place
-        groups = (tiles(max(self._longest, 1), self._tiles["gradient"]), place.outputs)
-        blocks = np.int32(place.blocks(samples))
-        arguments: Arguments = (place.dy, place.y_in, blocks, place.gradient, place.theta0, *self._by_unit)
-        return [self._bind("gradient", groups, arguments, self._tiles["gradient"])]
+        place, tile = self.place, self._tiles["gradient"]
+        groups = (tiles(self._columns, tile["COLUMNS_TILE"]), place.outputs)
+        if not self._table:
+            columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
+            groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
+        read = (place.dy, place.y_in, np.int32(place.blocks(samples)), *self._by_unit)
+        return [self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
-        groups = (tiles(max(self._longest, 1), self._tiles["gradient"]), place.outputs, place.blocks(samples))
-        arguments: Arguments = (
-            place.dy,
-            place.y_in,
-            np.int32(samples),
-            rows,
-            np.int64(width),
-            place.theta0,
-            *self._by_unit,
-        )
-        return [self._bind("sample_gradient", groups, arguments, self._tiles["gradient"])]
+        groups = (tiles(self._columns, RUN), place.outputs, place.blocks(samples))
+        read = (place.dy, place.y_in, np.int32(samples), *self._by_unit)
+        return [self._bind("gradient", "sample_gradient", groups, (*read, rows, np.int64(width), place.theta0))]
 
-    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: Arguments, tile: int) -> Work:
-        sizes = {"INPUTS": self.place.inputs, "UNITS": self.place.outputs, "TILE": tile}
-        return self.place.kernels.bind("dense.cl", kernel, groups, arguments, **self._defines, **sizes)
+    def _bind(self, file: str, kernel: str, groups: tuple[int, ...], arguments: Arguments) -> Work:
+        own = {"forward": self._phi, "backpropagate": {}, "gradient": {"RUN": RUN}}[file]
+        defines = self._sizes | self._options | own | dict(self._tiles[file])
+        return self.place.kernels.bind(f"dense_{file}.cl", kernel, groups, arguments, **defines)
 
 
-def tile_space(length: int, numbers: int, runtime: Runtime) -> Space:
-    """TILE of a kernel that makes so many numbers, in rows of this length.
+def product_space(name: str, rows: int, depth: int, blocks: int, busy: int) -> Space:
+    """Tiles of the product of W, or its transpose, with blocks of samples, where so many compute units are busy with it; `name` is that
+    of the tile of its rows.
 
-    The benchmark is the advice of Hedberg's section 9: on CPUs a work-item a unit, each with as many neighbouring numbers as that
-    takes, no local memory and nothing unrolled; on GPUs a work-item a number.
+    Candidates are ranked by what they load (`cost.matrix_product`), a vector of lanes counting as one.
     """
-    share = -(-numbers // runtime.limits.compute_units) if runtime.device.kind == "cpu" else 1
-    benchmark = max(1, min(share, length, MOST_WORK))
-    candidates = sorted({*TILES, min(benchmark, LARGEST)})
-    candidates = [tile for tile in candidates if tile <= max(length, 1)]
+
+    def loads(tile: Parameters) -> float:
+        return cost.matrix_product(rows, blocks, depth, (tile[name], tile["BLOCKS_TILE"])).loads
+
+    def seconds(tile: Parameters) -> float:
+        items = tiles(rows, tile[name]) * tiles(blocks, tile["BLOCKS_TILE"])
+        return tiles(items, busy) * (ITEM + depth * instructions(tile[name], tile["BLOCKS_TILE"]))
+
+    return tile_space({name: within(ROWS, rows), "BLOCKS_TILE": within(BLOCKS, blocks)}, loads, seconds)
+
+
+def gradient_space(units: int, columns: int, blocks: int, lanes: int, busy: int) -> Space:
+    """Tiles of the product of δ with y, whose depth are the samples; columns are counted in rows of lanes."""
+    samples, across = blocks * lanes, tiles(columns, lanes)
+
+    def loads(tile: Parameters) -> float:
+        return cost.matrix_product(units, across, samples, (tile["UNITS_TILE"], tile["COLUMNS_TILE"])).loads
+
+    def seconds(tile: Parameters) -> float:
+        m, n, strip = tile["UNITS_TILE"], tile["COLUMNS_TILE"], tile["STRIP"]
+        items = tiles(tiles(units, m), strip) * tiles(across, n)
+        product = min(strip, tiles(units, m)) * instructions(m, n)
+        return tiles(items, busy) * (ITEM + samples * (TURN * n + product))
+
+    within_sizes = {"UNITS_TILE": within(ROWS, units), "COLUMNS_TILE": within(COLUMNS, across)}
+    return tile_space(within_sizes | {"STRIP": within(STRIPS, units)}, loads, seconds)
+
+
+def table_space(longest: int) -> Space:
+    """Parameters of a unit that a work-item computes where there is a table, of which the longest unit has so many."""
+    candidates = within(ROWS, longest)
+    return Space({"COLUMNS_TILE": candidates}, {"COLUMNS_TILE": min(8, candidates[-1])}, {"COLUMNS_TILE": 1})
+
+
+def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost) -> Space:
+    """Tiles of two extents, and what else there is. The benchmark is a sum a work-item, in which nothing is unrolled."""
+    first, second = list(parameters)[:2]
+    few = Constraint(f"{first} * {second} <= {REGISTERS}", lambda tile: tile[first] * tile[second] <= REGISTERS)
+    every = (dict(zip(parameters, values, strict=True)) for values in product(*parameters.values()))
     return Space(
-        parameters={"TILE": candidates},
-        default={"TILE": max(tile for tile in candidates if tile <= TILE)},
-        benchmark={"TILE": benchmark},
+        parameters=parameters,
+        default=min(filter(few.holds, every), key=lambda tile: (seconds(tile), loads(tile))),
+        benchmark=dict.fromkeys(parameters, 1),
+        constraints=(few,),
+        cost=loads,
     )
+
+
+def instructions(m: int, n: int) -> float:
+    """For each step of the depth of a tile's product: multiply-adds and loads, or what the additions wait for."""
+    return max(m * n + (m + n) / 2, CHAIN)
+
+
+def within(candidates: tuple[int, ...], most: int) -> Sequence[int]:
+    """The candidates that a size allows."""
+    return [n for n in candidates if n <= most]

@@ -1,7 +1,8 @@
 """How values lie in a device's memory: in blocks of samples, [block][point][lane], so that lanes are samples.
 
 A point is a place in the flat order of a layer's maps. Neighbouring lanes are neighbouring samples: one vector, or one row
-of threads, computes the same point of all samples of a block, and no shape leaves a remainder.
+of threads, computes the same point of all samples of a block, and no shape leaves a remainder. Where a block is one sample its
+maps are planes, [sample][map][x], and the threads of a group may share one image.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from gcnn.maps import Array
 
 THREADS = 32
 """Samples of a block where each is a thread: those that a GPU runs in step, on most of them."""
-VECTORS, SCALARS = "vectors", "scalars"
+VECTORS, SCALARS, PLANES = "vectors", "scalars", "planes"
+STYLES = (VECTORS, SCALARS, PLANES)
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,10 @@ class Lanes:
         Args:
             runtime: of the device.
             itemsize: bytes of a number.
-            style: "vectors" or "scalars" to choose against the rule.
+            style: "vectors", "scalars" or "planes" to choose against the rule.
         """
+        if style == PLANES:
+            return cls(1, 1)
         width = runtime.limits.lanes(itemsize)
         if (style or (VECTORS if width > 1 else SCALARS)) == VECTORS and width > 1:
             return cls(width, width)
@@ -47,7 +51,9 @@ class Lanes:
 
     @property
     def style(self) -> str:
-        """What the blocks are called: "vectors" or "scalars"."""
+        """What the blocks are called."""
+        if self.count == 1:
+            return PLANES
         return SCALARS if self.vector == 1 else VECTORS
 
     @property

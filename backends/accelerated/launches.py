@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain as chain_of
+from itertools import zip_longest
 
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.losses import DeviceLoss
@@ -25,6 +27,7 @@ class Launches:
     def __init__(self, layers: Sequence[DeviceLayer], loss: DeviceLoss | None, lowest: int, samples: int) -> None:
         self._layers, self._loss, self._lowest, self._samples = layers, loss, lowest, samples
         self._blocks = layers[0].place.blocks(samples)
+        self._chained = layers[0].place.kernels.chained
 
     @cached_property
     def forward(self) -> list[Work]:
@@ -42,12 +45,16 @@ class Launches:
         return self._layers[-1].delta(self._samples)
 
     @cached_property
-    def backward(self) -> list[Work]:
-        """From the last layer's δ to the gradient."""
-        launches: list[Work] = []
-        for number in reversed(range(self._lowest, len(self._layers))):
-            launches += self._layers[number].gradient(self._samples) + self._below(number, self._lowest)
-        return launches
+    def slopes(self) -> list[Work]:
+        """From the last layer's δ to the δ of every layer with parameters."""
+        numbers = reversed(range(self._lowest, len(self._layers)))
+        return [work for number in numbers for work in self._below(number, self._lowest)]
+
+    @cached_property
+    def gradients(self) -> list[list[Work]]:
+        """From all δ to the gradient: first what depends on them alone, then what depends on that."""
+        of_layers = [layer.gradient(self._samples) for layer in self._layers[self._lowest :]]
+        return [[work for work in row if work] for row in zip_longest(*of_layers)]
 
     @cached_property
     def to_input(self) -> list[Work]:
@@ -55,21 +62,12 @@ class Launches:
         return [launch for number in reversed(range(self._lowest + 1)) for launch in self._below(number)]
 
     @cached_property
-    def training(self) -> list[Launch]:
-        """From the input to the gradient: two launches where works can be stitched."""
-        apart = [*self.forward, *self.loss, *self.backward]
-        slopes: list[Work] = []
-        gradients: list[Work] = []
-        afterwards: list[Work] = []
-        for number in reversed(range(self._lowest, len(self._layers))):
-            first, *rest = [*self._layers[number].gradient(self._samples), None]
-            gradients += [first] if first else []
-            afterwards += [work for work in rest if work]
-            slopes += self._below(number, self._lowest)
-        chain = [*self.forward, *self.loss, *slopes]
-        if not can_be_stitched(apart):
-            return list(apart)
-        return [chained(chain, self._blocks), side_by_side(gradients), *afterwards]
+    def training(self) -> Sequence[Launch]:
+        """From the input and targets to the losses and the gradient; in few launches where works can be stitched."""
+        chain, rows = [*self.forward, *self.loss, *self.slopes], self.gradients
+        if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
+            return [*chain, *chain_of(*rows)]
+        return [chained(chain, self._blocks), *(side_by_side(row) for row in rows)]
 
     def sample_gradients(self, rows: Buffer, width: int) -> list[Work]:
         """From the last layer's δ to one row of parameters a sample."""

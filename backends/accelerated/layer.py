@@ -127,9 +127,7 @@ def activation_delta(place: Place, activation: str, samples: int) -> list[Work]:
         return []
     if activation == SOFTMAX:
         return [
-            place.kernels.bind(
-                "activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes
-            )
+            place.kernels.bind("activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes)
         ]
     groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(activation)
     arguments = (place.z, place.y, place.dy)

@@ -25,6 +25,7 @@ class Limits:
         compute_units: groups that run at once, about.
         vector_bytes: width of one work-item's arithmetic; 0 where an item computes on scalars, as on GPUs.
         float64: whether it computes in double precision.
+        constant_bytes: of one buffer in memory for constants; by default what OpenCL promises.
     """
 
     memory_bytes: int
@@ -36,6 +37,7 @@ class Limits:
     compute_units: int
     vector_bytes: int
     float64: bool
+    constant_bytes: int = 65536
 
     def group(self, most: int) -> int:
         """Work-items of a group that sums by halves: the largest power of two that is allowed, up to `most`."""
@@ -60,7 +62,13 @@ def check_allocation(device: str, limits: Limits, name: str, asked: int, allocat
 
 
 def check_launch(
-    device: str, limits: Limits, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], items: int, shared: int
+    device: str,
+    limits: Limits,
+    kernel: str,
+    grid: tuple[int, ...],
+    block: tuple[int, ...] | None,
+    items: int,
+    shared: int,
 ) -> None:
     """Refuse a launch that cannot work.
 
@@ -69,13 +77,14 @@ def check_launch(
         limits: what it allows.
         kernel: the kernel's name, for messages.
         grid: groups for each axis.
-        block: work-items of a group for each axis.
+        block: work-items of a group for each axis; `None` where the driver chooses, and the grid counts work-items.
         items: work-items of a group that the compiled kernel allows, at most.
         shared: bytes of shared memory that the compiled kernel needs.
 
     Raises:
         LaunchRefused: naming what was needed and what there is.
     """
+    block = (1,) * len(grid) if block is None else block
     if len(grid) != len(block) or not 1 <= len(grid) <= 3 or min(*grid, *block) < 1:
         raise LaunchRefused(
             f"kernel {kernel!r}: grid {grid} and block {block} must have the same 1 to 3 axes, each at least 1."

@@ -27,12 +27,14 @@ class Kernels:
         wide: of the sums: float64 where the device has it.
         lanes: the blocks.
         chooser: what chooses the parameters that are tuned.
+        chained: whether a group of values stays in its block, so that a block can be taken through one kernel after another.
     """
 
     runtime: Runtime
     dtype: np.dtype[Any]
     lanes: Lanes
     chooser: Chooser = Defaults()  # noqa: RUF009  # it has no state
+    chained: bool = False
 
     @property
     def defines(self) -> dict[str, object]:
@@ -52,8 +54,20 @@ class Kernels:
         self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
     ) -> Work:
         """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
-        threads, every = self.lanes.threads, dict(self.defines)
-        return Work(self.runtime, file, kernel, every, defines, tuple(groups), threads, arguments)
+        block = (self.lanes.threads, *[1] * (len(groups) - 1))
+        return self.bind_blocks(file, kernel, groups, block, arguments, **defines)
+
+    def bind_blocks(
+        self,
+        file: str,
+        kernel: str,
+        groups: Sequence[int],
+        block: tuple[int, ...] | None,
+        arguments: Sequence[Buffer | np.generic],
+        **defines: object,
+    ) -> Work:
+        """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
+        return Work(self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments)
 
     def alloc(self, count: int, name: str) -> Buffer:
         """Memory for so many values, 0 at first."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from itertools import chain
 from math import prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -59,7 +60,7 @@ class AcceleratedPlan:
         device: the same, as the backend describes it.
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
-        variant: a way to lay out samples against the rule, "vectors" or "scalars".
+        variant: a way to lay out samples against the rule: "vectors", "scalars" or "planes".
         chooser: chooses the parameters of kernels; by default the ladder of tuning.
     """
 
@@ -81,7 +82,7 @@ class AcceleratedPlan:
         self._fused = variant is None and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
         self._chooser = chooser or Ladder(runtime, dtype)
-        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser)
+        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, chained=self._fused)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
         self.theta, self.gradient = self.vectors.zeros(count), self.vectors.zeros(count)
@@ -151,23 +152,23 @@ class AcceleratedPlan:
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
         launches = self._start(x)
-        self._enqueue(launches.forward)
-        return self._evaluate_loss(launches, len(x), t)
+        self._upload_targets(t, len(x))
+        self._enqueue([*launches.forward, *launches.loss])
+        return self._mean_loss(len(x))
 
     @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
         launches = self._start(x)
-        self._enqueue(launches.forward)
-        loss = self._evaluate_loss(launches, len(x), t)
-        self._enqueue(launches.backward)
-        return loss
+        self._upload_targets(t, len(x))
+        self._enqueue(launches.training)
+        return self._mean_loss(len(x))
 
     @_exclusive
     def vjp(self, x: Array, v: Array) -> Array:
         launches = self._start(x)
         self._enqueue(launches.forward)
         self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
-        self._enqueue(launches.output_delta + launches.backward + launches.to_input)
+        self._enqueue([*launches.output_delta, *launches.slopes, *chain(*launches.gradients), *launches.to_input])
         return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
 
     @_exclusive
@@ -231,15 +232,18 @@ class AcceleratedPlan:
         self._upload(x, self._values[0], len(x), self.program.inputs.points)
         return self._for(len(x))
 
-    def _enqueue(self, launches: list[Launch]) -> None:
+    def _enqueue(self, launches: Sequence[Launch]) -> None:
         for launch in launches:
             launch()
 
-    def _evaluate_loss(self, launches: Launches, samples: int, t: Array) -> float:
+    def _upload_targets(self, t: Array, samples: int) -> None:
         if self._loss is None:
             raise GcnnError("this plan was made without a loss.")
         self._upload(t, self._loss.targets, samples, self.program.outputs.points)
-        self._enqueue(launches.loss)
+
+    def _mean_loss(self, samples: int) -> float:
+        """Waits for the losses of the samples, and reduces them as the loss says."""
+        assert self._loss is not None
         losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
         self._runtime.download(self._loss.samples, losses)
         return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)

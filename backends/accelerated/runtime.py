@@ -153,9 +153,17 @@ class Runtime(Protocol):
         """
 
     def bind(
-        self, kernel: Kernel, grid: tuple[int, ...], block: tuple[int, ...], arguments: Sequence[Buffer | np.generic]
+        self,
+        kernel: Kernel,
+        grid: tuple[int, ...],
+        block: tuple[int, ...] | None,
+        arguments: Sequence[Buffer | np.generic],
     ) -> Launch:
         """A launch of `grid` groups of `block` work-items. Raises `LaunchRefused`.
+
+        Without a block the runtime chooses the groups, and `grid` counts work-items: at least so many run, and an even number
+        of them on the first axis, which leaves the runtime a choice (Hedberg 2015, section 9). A kernel that is launched so
+        leaves alone what lies beyond its sizes, and shares no memory.
 
         Scalars are NumPy's, so that their size is the one that the kernel declares: np.float32(x), not x.
         """

@@ -42,7 +42,9 @@ _SCALARS = {"int32": "int", "int64": "INDEX", "float32": "float", "float64": "do
 
 def can_be_stitched(works: Sequence[Work]) -> bool:
     """Whether a group of each is one work-item that computes a whole block."""
-    return all(work.threads == 1 and work.common["V"] == work.common["LANES"] != 1 for work in works)
+    return all(
+        work.block == (1,) * len(work.groups) and work.common["V"] == work.common["LANES"] != 1 for work in works
+    )
 
 
 def chained(works: Sequence[Work], blocks: int) -> Launch:
@@ -55,7 +57,9 @@ def chained(works: Sequence[Work], blocks: int) -> Launch:
     for work in works:
         assert work.groups[-1] % blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
         own = (*work.groups[:-1], work.groups[-1] // blocks)
-        body.append(f"    for (int group = 0; group < {prod(own)}; ++group) {text.call(work, _axes('group', own, 'block'))};")
+        body.append(
+            f"    for (int group = 0; group < {prod(own)}; ++group) {text.call(work, _axes('group', own, 'block'))};"
+        )
     return text.bind("chained", body, blocks)
 
 
@@ -121,7 +125,9 @@ class _Text:
         text = "\n".join(
             line if line.startswith("#line") else word.sub(rf"\1_{number}", line) for line in text.split("\n")
         )
-        self._parts.append(_FUNCTION.sub(r"INLINED void \1(const int group0, const int group1, const int group2, ", text))
+        self._parts.append(
+            _FUNCTION.sub(r"INLINED void \1(const int group0, const int group1, const int group2, ", text)
+        )
         self._functions[work.function] = f"{work.kernel}_{number}"
 
     def _parameter(self, value: Buffer | np.generic) -> str:

@@ -7,14 +7,14 @@ from math import prod
 
 import numpy as np
 
-from gcnn.backends.accelerated.lanes import SCALARS, VECTORS
+from gcnn.backends.accelerated.lanes import PLANES, SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.work import Work
 from gcnn.maps import Size
 
-ROWS_TILE = {VECTORS: 4, SCALARS: 1}
+ROWS_TILE = {VECTORS: 4, SCALARS: 1, PLANES: 1}
 """Rows of windows that one work-item takes: more, where it is alone in its group."""
 _AXES = ("DEPTH", "HEIGHT", "WIDTH")
 

@@ -22,8 +22,8 @@ class Work:
         file, kernel: which kernel of which file of kernels/.
         common: macros of every kernel of a plan: the dtype, the lanes.
         defines: macros of this one.
-        groups: how many on each axis.
-        threads: work-items of a group.
+        groups: how many on each axis; work-items where `block` is `None`.
+        block: work-items of a group on each axis; `None` leaves them to the runtime.
         arguments: buffers, and scalars as NumPy's.
     """
 
@@ -33,15 +33,14 @@ class Work:
     common: Mapping[str, object]
     defines: Mapping[str, object]
     groups: tuple[int, ...]
-    threads: int
+    block: tuple[int, ...] | None
     arguments: Sequence[Buffer | np.generic]
 
     @cached_property
     def launch(self) -> Launch:
         """The kernel compiled for itself, and bound."""
         program = self.runtime.compile(kernels.source(self.file), self.file, {**self.common, **self.defines})
-        block = (self.threads, *[1] * (len(self.groups) - 1))
-        return self.runtime.bind(program.kernel(self.kernel), self.groups, block, self.arguments)
+        return self.runtime.bind(program.kernel(self.kernel), self.groups, self.block, self.arguments)
 
     def __call__(self) -> None:
         """Enqueue it once more."""

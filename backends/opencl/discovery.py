@@ -28,6 +28,8 @@ _SURVIVES_FORK = {"Intel(R) OpenCL"}
 """Platforms seen to work in a forked child. PoCL's launches never end there: its threads stay behind with the parent."""
 _KINDS = ("gpu", "accelerator", "cpu")
 _PROBE_ITEMS = 4
+_NO_CACHE = "PYOPENCL_NO_CACHE"
+"""Read when pyopencl is imported. With a cache it fails at the first kernel where the user's cache cannot be written to."""
 
 _lock = threading.Lock()
 _found: list[_Found] | None = None
@@ -64,7 +66,14 @@ def open_runtime(device: Device, cache: BinaryCache | None = None) -> OpenCLRunt
 
 
 def _pyopencl() -> Any:
-    return importlib.import_module("pyopencl")
+    """pyopencl without a cache of its own, whose faults would be ours: gcnn keeps what it compiles itself."""
+    given = os.environ.get(_NO_CACHE)
+    os.environ[_NO_CACHE] = given or "1"
+    try:
+        return importlib.import_module("pyopencl")
+    finally:  # what this process starts may want one
+        if given is None:
+            del os.environ[_NO_CACHE]
 
 
 def _after_fork(found: _Found) -> _Found:
@@ -220,4 +229,5 @@ def _limits(cl: Any, handle: Any) -> Limits:
         compute_units=int(handle.max_compute_units),
         vector_bytes=4 * int(handle.native_vector_width_float) if _kind(cl, handle) == "cpu" else 0,
         float64="cl_khr_fp64" in handle.extensions.split(),
+        constant_bytes=int(handle.max_constant_buffer_size),
     )

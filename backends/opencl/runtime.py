@@ -146,7 +146,11 @@ class OpenCLRuntime:
             return self._programs[key]
 
     def bind(
-        self, kernel: Kernel, grid: tuple[int, ...], block: tuple[int, ...], arguments: Sequence[Buffer | np.generic]
+        self,
+        kernel: Kernel,
+        grid: tuple[int, ...],
+        block: tuple[int, ...] | None,
+        arguments: Sequence[Buffer | np.generic],
     ) -> OpenCLLaunch:
         self.check()
         if not isinstance(kernel, OpenCLKernel) or kernel.owner is not self:
@@ -236,7 +240,7 @@ class OpenCLLaunch:
         owner: OpenCLRuntime,
         kernel: OpenCLKernel,
         grid: tuple[int, ...],
-        block: tuple[int, ...],
+        block: tuple[int, ...] | None,
         arguments: Sequence[Buffer | np.generic],
     ) -> None:
         check_arguments(kernel.name, kernel.parameters, kernel.argument_count, arguments)
@@ -244,8 +248,7 @@ class OpenCLLaunch:
         self._parameters = kernel.parameters
         self._kernel = owner._cl.Kernel(kernel.program, kernel.name)
         self._enqueue = owner._cl.enqueue_nd_range_kernel
-        self._grid = tuple(groups * items for groups, items in zip(grid, block, strict=True))
-        self._block = tuple(block)
+        self._grid, self._block = sizes(grid, block)
         # `set_arg` finds out that a scalar is not a buffer by 30 µs of caught exceptions; pyopencl's own calls use this.
         self._set_bytes = getattr(self._kernel, "_set_arg_buf", self._kernel.set_arg)
         self._arguments: list[Buffer | np.generic] = list(arguments)
@@ -274,6 +277,13 @@ class OpenCLLaunch:
             self._enqueue(self._queue, self._kernel, self._grid, self._block)
         except owner._cl.Error as error:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
+
+
+def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """OpenCL's global and local size of a launch. No block: the driver chooses, from an even number of work-items."""
+    if block is None:
+        return (grid[0] + grid[0] % 2, *grid[1:]), None
+    return tuple(groups * items for groups, items in zip(grid, block, strict=True)), tuple(block)
 
 
 class OpenCLEvent:

@@ -17,7 +17,7 @@ from gcnn.backends.accelerated.tuning.key import Key, Problem, device_name
 from gcnn.backends.accelerated.tuning.ladder import Shipped, choose
 from gcnn.backends.accelerated.tuning.store import Entry, Store, write_entries
 
-PROBLEM = Problem("dense.cl", "forward", {"INPUTS": 784, "UNITS": 128}, {"BIAS": 1})
+PROBLEM = Problem("dense_forward.cl", "forward", {"INPUTS": 784, "UNITS": 128}, {"BIAS": 1})
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_an_exact_result_comes_first_and_is_not_checked_again(ask, key, store):
         {"dtype": "float64"},
         {"api": "cuda"},
         {"device": "another"},
-        {"kernel": "dense.gradient"},
+        {"kernel": "dense_gradient.gradient"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -100,7 +100,7 @@ def test_other_options_sizes_or_includes_make_another_key(runtime, key, monkeypa
     assert other_sizes != key
     assert other_sizes.source == key.source
     changed = shutil.copytree(Path(kernels.__file__).parent, tmp_path / "kernels")
-    with (changed / "lanes.h").open("a") as included:
+    with (changed / "dense.h").open("a") as included:
         included.write("/* changed */\n")
     kernels.source.cache_clear()
     monkeypatch.setattr(kernels, "files", lambda package: changed)
@@ -180,7 +180,7 @@ def test_results_of_this_device_come_before_shipped_ones(ask, runtime, key, stor
 
 def test_shipped_results_must_be_of_the_kernel_and_not_far_in_size(ask, runtime, key):
     far = shipped_for(runtime, key, 16, **resized(key, UNITS=128 * 9))
-    other = shipped_for(runtime, key, 16, kernel="dense.gradient")
+    other = shipped_for(runtime, key, 16, kernel="dense_gradient.gradient")
     near = shipped_for(runtime, key, 4, **resized(key, UNITS=128 * 4))
     assert ask(known=(far, other)).origin == "default"
     assert ask(known=(far, other, near)).parameters == {"TILE": 4}
@@ -258,6 +258,6 @@ def test_a_plan_asks_once_for_equal_kernels_and_logs_every_layer(monkeypatch, tm
         assert chooser.choose(tiles(), PROBLEM, layer, lambda: trial) == {"TILE": 4}
     assert len(trial.prepared) == 5
     assert chooser.log == [
-        {"layer": layer, "kernel": "dense.forward", "parameters": {"TILE": 4}, "from": "tuned now"}
+        {"layer": layer, "kernel": "dense_forward.forward", "parameters": {"TILE": 4}, "from": "tuned now"}
         for layer in ("first", "second")
     ]

@@ -15,6 +15,7 @@ from gcnn.backends.accelerated.tuning.choosers import Collector
 from gcnn.backends.accelerated.tuning.errors import WrongResult
 from gcnn.backends.opencl.backend import BACKEND
 
+NAMES_OF_KERNELS = ["dense_forward.forward", "dense_backpropagate.backpropagate", "dense_gradient.gradient"]
 NAMES = {"intel": "Intel(R) OpenCL", "pocl": "Portable Computing Language"}
 
 
@@ -45,50 +46,62 @@ def tasks(device, request):
     )
     collector = Collector()
     AcceleratedPlan("opencl", BACKEND.runtime(device), device, MAKERS, program, "float32", 19, request.param, collector)
-    assert [task.problem.name for task in collector.tasks] == [
-        "dense.forward",
-        "dense.backpropagate",
-        "dense.gradient",
-    ] * 3
+    assert [task.problem.name for task in collector.tasks] == NAMES_OF_KERNELS * 3
     return collector.tasks
 
 
 @pytest.mark.row("T8")
-def test_right_candidates_pass_and_run(tasks):
-    for task in (*tasks[2:6], tasks[6]):
-        run = task.trial().prepare({"TILE": 3})
+def test_right_candidates_pass_and_run(tasks, limits):
+    for task in (*tasks[:6], tasks[6]):
+        candidates = task.space.candidates(limits)
+        run = task.trial().prepare(candidates[len(candidates) // 2])
         assert 0 < run(2) < 10
 
 
 BREAKS = {
-    "dense.forward": ("if (unit0 + u < UNITS) sum[u] = FMA", "if (unit0 + u < UNITS - (TILE == 2)) sum[u] = FMA"),
-    "dense.backpropagate": (
-        "sum[j] = FMA((REALV)(w[WEIGHT(i, input0 + j)])",
-        "sum[j] = FMA((REALV)(w[WEIGHT(i, input0)])",
+    # Every block of a tile gets the values of the first.
+    "dense_forward.forward": (
+        "dense_forward.cl",
+        "LOADV(x, AT((INDEX)b * depth + k))",
+        "LOADV(x, AT(k))",
+        {"UNITS_TILE": 2, "BLOCKS_TILE": 2},
     ),
-    "dense.gradient": ("for (int block = 0; block < blocks; ++block)", "for (int block = 0; block < 1; ++block)"),
+    # The last tile is not moved back.
+    "dense_backpropagate.backpropagate": (
+        "dense_backpropagate.cl",
+        "input0 = TILE_BACK(own, INPUTS_TILE, INPUTS)",
+        "input0 = own < INPUTS - INPUTS_TILE ? own : 0",
+        {"INPUTS_TILE": 2, "BLOCKS_TILE": 1},
+    ),
+    "dense_gradient.gradient": (
+        "dense_gradient.cl",
+        "TURN(turned, y_in, k0);",
+        "if (block == 0) TURN(turned, y_in, k0);",
+        {"UNITS_TILE": 2, "COLUMNS_TILE": 1, "STRIP": 2},
+    ),
 }
 
 
-@pytest.mark.row("T8")
+@pytest.mark.row("T7", "T8")
 @pytest.mark.parametrize("kernel", sorted(BREAKS))
 def test_a_broken_kernel_is_refused_with_what_is_wrong(tasks, kernel, monkeypatch):
-    source, (right, wrong) = kernels.source, BREAKS[kernel]
-    assert right in source("dense.cl")
+    source, (file, right, wrong, parameters) = kernels.source, BREAKS[kernel]
+    assert right in source(file)
     monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(right, wrong))
     task = next(task for task in tasks if task.problem.name == kernel)
     with pytest.raises(WrongResult, match="the oracle has"):
-        task.trial().prepare({"TILE": 2})
+        task.trial().prepare(parameters)
 
 
 def test_a_kernel_that_writes_beyond_its_end_is_refused(tasks, monkeypatch):
     source = kernels.source
-    right, wrong = "if (input0 + j < INPUTS) STOREV(sum[j]", "if (input0 + j <= INPUTS) STOREV(sum[j]"
-    assert right in source("dense.cl")
-    monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(right, wrong))
-    task = next(task for task in tasks if task.problem.name == "dense.backpropagate")
-    with pytest.raises(WrongResult):
-        task.trial().prepare({"TILE": 2})
+    right = "STOREV(sum[j][b], dy_in, AT((INDEX)(block + b) * INPUTS + input0 + j));"
+    more = " STOREV(sum[j][b], dy_in, AT((INDEX)(block + count) * INPUTS));"
+    assert right in source("dense_backpropagate.cl")
+    monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(f") {right}", f") {{{right}{more}}}"))
+    task = next(task for task in tasks if task.problem.name == "dense_backpropagate.backpropagate")
+    with pytest.raises(WrongResult, match="wrote outside"):
+        task.trial().prepare({"INPUTS_TILE": 2, "BLOCKS_TILE": 1})
 
 
 @pytest.mark.row("P13", "T8")
@@ -98,7 +111,7 @@ def test_what_a_search_finds_is_used_by_the_next_plan(device):
     assert {entry["from"] for entry in before.report()["tuning"]} == {"default"}
     seen = []
     found = list(BACKEND.tune(program, device, "float32", 16, 8.0, seen.append, lambda: False))
-    assert [tuned.kernel for tuned in found] == ["dense.forward", "dense.backpropagate", "dense.gradient"]
+    assert [tuned.kernel for tuned in found] == NAMES_OF_KERNELS
     assert all(tuned.refused == () for tuned in found)
     assert all(tuned.gain == 1 or tuned.gain > 1.03 for tuned in found)
     assert seen[-1].number == seen[-1].kernels - 1
@@ -116,10 +129,18 @@ def test_a_search_that_is_stopped_at_once_finds_and_keeps_nothing(device, tmp_pa
     assert not (tmp_path / "tuned").exists()
 
 
-def test_every_candidate_fits_its_own_awkward_problems():
-    dense = layers.Dense(5, activation="tanh")
-    for tile in (1, 2, 31, 128):
-        for layer, inputs in DeviceDense.awkward(dense, gcnn.Maps((7,)), {"TILE": tile}):
-            assert layer.units % tile or tile == 1
-            assert inputs.points % tile or tile == 1
-            assert layer.activation == "tanh"
+@pytest.mark.parametrize(
+    ("tile", "units", "inputs"),
+    [
+        ({"UNITS_TILE": 6, "BLOCKS_TILE": 4}, 6, 1),
+        ({"INPUTS_TILE": 24, "BLOCKS_TILE": 1}, 1, 24),
+        ({"UNITS_TILE": 8, "COLUMNS_TILE": 2, "STRIP": 4}, 32, 32),
+    ],
+)
+def test_awkward_problems_are_no_multiples_of_any_tile(tile, units, inputs):
+    for layer, maps in DeviceDense.awkward(layers.Dense(5, activation="tanh"), gcnn.Maps((7,)), tile):
+        assert layer.units > units
+        assert maps.points > inputs
+        assert units == 1 or layer.units % units
+        assert inputs == 1 or maps.points % inputs
+        assert layer.activation == "tanh"

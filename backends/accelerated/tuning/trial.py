@@ -232,9 +232,9 @@ class LayerTrial:
     def prepare(self, parameters: Parameters) -> Callable[[int], float]:
         lanes = self._kernels.lanes.count
         for layer, inputs in self._maker.awkward(self._layer, self._inputs, parameters):
-            # Three blocks, of which the second is not full and the third is not used.
+            # Three blocks, of which the second is not full, where lanes allow that, and the third is not used.
             bench = Bench(self._maker, self._kernels, layer, inputs, 2 * lanes + 1, self._keeps_z)
-            for samples in (1, lanes + 3):
+            for samples in (1, min(lanes + 3, 2 * lanes)):
                 self._check(bench, layer, inputs, samples, parameters)
         launches = self._check(self._own, self._layer, self._inputs, self._batch, parameters)
         return DeviceClock(self._kernels.runtime, launches)

@@ -1,0 +1,41 @@
+/* Dense layer, back to its input (Hedberg 2015, Eqs. 34-35; delmas, Eq. 29), lanes are samples.
+ *
+ *   dy_j = sum over i of w_ij delta_i
+ *
+ * Work: an item computes INPUTS_TILE inputs of BLOCKS_TILE blocks, as dense_forward.cl with the transpose of W.
+ * Grid: (tiles of inputs, tiles of the first `blocks` blocks). The last tile of inputs is moved back, that of blocks is taken block by
+ * block. Group: LANES / V items on axis 0.   Memory: none shared; weights are broadcast from theta.
+ * Defines: those of prelude.h, dense.h. Free, and of equal bits: INPUTS_TILE <= INPUTS, BLOCKS_TILE.
+ */
+#include "prelude.h"
+#define ROWS_TILE INPUTS_TILE
+#include "dense.h"
+
+INLINED void take(const int tile, GLOBAL const REAL* delta, GLOBAL const REAL* theta, GLOBAL const int* out_first, GLOBAL const int* out_unit,
+                  GLOBAL const int* out_weight, GLOBAL REAL* dy_in, const int block, const int count)
+{
+    const int own = tile * INPUTS_TILE, input0 = TILE_BACK(own, INPUTS_TILE, INPUTS);
+    REALV sum[INPUTS_TILE][BLOCKS_TILE];
+    UNROLLED(j, INPUTS_TILE) UNROLLED(b, BLOCKS_TILE) sum[j][b] = (REALV)(0);
+
+    delta += (INDEX)block * UNITS * LANES;
+#if TABLE
+    UNROLLED(j, INPUTS_TILE)
+        for (int k = out_first[input0 + j]; k < out_first[input0 + j + 1]; ++k)
+            UNROLLED(b, BLOCKS_TILE) if (b < count)
+                sum[j][b] = FMA((REALV)(theta[out_weight[k]]), LOADV(delta, AT((INDEX)b * UNITS + out_unit[k])), sum[j][b]);
+#else
+    add_product(sum, theta + input0, 1, INPUTS, delta, UNITS, count);
+#endif
+
+    UNROLLED(j, INPUTS_TILE) UNROLLED(b, BLOCKS_TILE)
+        if (b < count && input0 + j >= own) STOREV(sum[j][b], dy_in, AT((INDEX)(block + b) * INPUTS + input0 + j));
+}
+
+ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
+                                           int blocks, GLOBAL const int* RESTRICT out_first,
+                                           GLOBAL const int* RESTRICT out_unit, GLOBAL const int* RESTRICT out_weight,
+                                           GLOBAL REAL* RESTRICT dy_in)
+{
+    ON_BLOCKS(blocks, take, GROUP_ID(0), delta, theta + theta0, out_first, out_unit, out_weight, dy_in);
+}

@@ -1,0 +1,174 @@
+/* Dense layer, gradient by its parameters (Hedberg 2015, Eqs. 36-41; delmas, Eq. 29), lanes are samples.
+ *
+ *   gradient          dw_ij = sum over samples of delta_i y_j,   db_i = sum over samples of delta_i
+ *   sample_gradient   the same without the sum: row s of `rows`, `width` long, gets sample s
+ *
+ * The bias is the weight of one more input, column INPUTS, which is always 1. Lanes without a sample must hold a delta of 0 and finite inputs.
+ * Without a TABLE the inputs of a block are turned over, once an item: lanes then are columns, sums need no reduction, and what is written
+ * is contiguous. Samples are added one after another.
+ *
+ * Work: an item computes STRIP tiles of UNITS_TILE units, one after another, by COLUMNS_TILE times LANES columns; with a TABLE
+ * COLUMNS_TILE parameters of one unit, whose lanes are added in WIDE.
+ * Grid: gradient (tiles of columns, strips of units), the last tile of units moved back; with a TABLE (tiles of the longest unit's
+ * parameters, units). sample_gradient (runs of RUN columns, or of the longest unit's parameters, units, blocks).
+ * Group: LANES / V items on axis 0.   Memory: shared only where V < LANES: COLUMNS_TILE * LANES * (LANES + 1) of REAL.
+ * Defines: those of prelude.h, dense.h; RUN. Free, and of equal bits: UNITS_TILE <= UNITS, COLUMNS_TILE, STRIP.
+ */
+#include "prelude.h"
+#include "lanes.h"
+#include "dense.h"
+
+#define COLUMNS_OF(i) (WEIGHTS_OF(i) + BIAS)
+#define PARAMETER(i, k) (theta0 + ((k) < WEIGHTS_OF(i) ? WEIGHT(i, k) : BIASES + (i)))
+#if TABLE
+#define SOURCE(i, k) source[WEIGHT(i, k)]
+#else
+#define SOURCE(i, k) (k)
+#endif
+/* What the parameter in column k of unit i is multiplied with. */
+#define SEEN(i, k) ((k) < WEIGHTS_OF(i) ? LOADV(y_in, AT(SOURCE(i, k))) : (REALV)(1))
+
+#if TABLE
+ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
+                                      GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+{
+    LANE_SCRATCH(scratch);
+    const int k0 = GROUP_ID(0) * COLUMNS_TILE, i = GROUP_ID(1);
+    REALV sum[COLUMNS_TILE];
+    UNROLLED(k, COLUMNS_TILE) sum[k] = (REALV)(0);
+    for (int block = 0; block < blocks; ++block) {
+        const REALV d = LOADV(delta, AT(i));
+        UNROLLED(k, COLUMNS_TILE) sum[k] = FMA(d, SEEN(i, k0 + k), sum[k]);
+        delta += UNITS * LANES;
+        y_in += INPUTS * LANES;
+    }
+    for (int k = 0; k < COLUMNS_TILE; ++k) {
+        const WIDE total = LANE_SUM(sum[k], scratch);
+        if (FIRST_LANE == 0 && k0 + k < COLUMNS_OF(i)) gradient[PARAMETER(i, k0 + k)] = total;
+    }
+}
+#else
+/* TURN(turned, y_in, k0) turns over COLUMNS_TILE times LANES columns of a block; TURNED(turned, c, s) is what sample s of it has in those
+ * columns, LANES side by side, that are number c. */
+#if V == LANES
+#if V == 16
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif V == 8
+#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
+#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
+#elif V == 4
+#define EVENS 0, 2, 4, 6
+#define ODDS 1, 3, 5, 7
+#else
+#define EVENS 0, 2
+#define ODDS 1, 3
+#endif
+/* Of two vectors the even lanes, and the odd ones. By Clang's name a shuffle is one instruction; of the parts that OpenCL names some
+ * compilers make ten. */
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define EVENS_OF(a, b) PICK(a, b, EVENS)
+#define ODDS_OF(a, b) PICK(a, b, ODDS)
+#else
+#define EVENS_OF(a, b) ((REALV)((a).even, (b).even))
+#define ODDS_OF(a, b) ((REALV)((a).odd, (b).odd))
+#endif
+
+/* Each time the bits of (vector, lane) move round by one; when all bits of a lane have, the two have changed places. */
+#define SHUFFLE(from, to)                                                      \
+    UNROLLED(n, LANES / 2) {                                                   \
+        to[n] = EVENS_OF(from[2 * n], from[2 * n + 1]);                        \
+        to[n + LANES / 2] = ODDS_OF(from[2 * n], from[2 * n + 1]);             \
+    }
+#define TURNED_MEMORY(turned) REALV turned[COLUMNS_TILE][LANES]
+#define TURNED(turned, c, s) turned[c][s]
+INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
+{
+    UNROLLED(c, COLUMNS_TILE) {
+        REALV x[LANES], t[LANES];
+        UNROLLED(n, LANES) x[n] = SEEN(0, k0 + c * LANES + n);
+#if LANES == 1
+        t[0] = x[0];
+#elif LANES == 2
+        SHUFFLE(x, t);
+#elif LANES == 4
+        SHUFFLE(x, t);
+        SHUFFLE(t, x);
+        UNROLLED(n, LANES) t[n] = x[n];
+#elif LANES == 8
+        SHUFFLE(x, t);
+        SHUFFLE(t, x);
+        SHUFFLE(x, t);
+#else
+        SHUFFLE(x, t);
+        SHUFFLE(t, x);
+        SHUFFLE(x, t);
+        SHUFFLE(t, x);
+        UNROLLED(n, LANES) t[n] = x[n];
+#endif
+        UNROLLED(n, LANES) turned[c][n] = t[n];
+    }
+}
+#else
+#define TURNED_MEMORY(turned) SHARED REAL turned[COLUMNS_TILE * LANES * (LANES + 1)]
+#define TURNED(turned, c, s) turned[((c) * LANES + LOCAL_ID(0)) * (LANES + 1) + (s)]
+DEVICE void TURN(SHARED_ARG REAL* turned, GLOBAL const REAL* y_in, const int k0)
+{
+    BARRIER(); /* others may still read the block before */
+    for (int n = 0; n < COLUMNS_TILE * LANES; ++n) turned[n * (LANES + 1) + LOCAL_ID(0)] = SEEN(0, k0 + n);
+    BARRIER();
+}
+#endif
+
+ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
+                                      GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+{
+    TURNED_MEMORY(turned);
+    const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
+    REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
+    for (int t = 0; t < STRIP; ++t) UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = (REALV)(0);
+    for (int block = 0; block < blocks; ++block) {
+        TURN(turned, y_in, k0);
+        for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {
+            GLOBAL const REAL* d = delta + TILE_BACK((strip + t) * UNITS_TILE, UNITS_TILE, UNITS) * LANES;
+            REALV sum[UNITS_TILE][COLUMNS_TILE];
+            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
+            for (int s = 0; s < LANES; ++s)
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
+                    sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, c, s), sum[u][c]);
+            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
+        }
+        delta += UNITS * LANES;
+        y_in += INPUTS * LANES;
+    }
+    for (int t = 0; t < STRIP; ++t) {
+        const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
+        UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) {
+            const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;
+            if (i < own_i) continue;
+            if (k + V <= INPUTS) {
+                STOREV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k));
+            } else {
+                REAL each[V];
+                STOREV(sums[t][u][c], each, 0);
+                for (int lane = 0; lane < V; ++lane)
+                    if (k + lane < COLUMNS_OF(i)) gradient[PARAMETER(i, k + lane)] = each[lane];
+            }
+        }
+    }
+}
+#endif
+
+KERNEL void sample_gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
+                            GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source, GLOBAL REAL* RESTRICT rows,
+                            INDEX width, INDEX theta0)
+{
+    const int k0 = GROUP_ID(0) * RUN, i = GROUP_ID(1), block = GROUP_ID(2);
+    const REALV d = LOADV(delta, AT((INDEX)block * UNITS + i));
+    y_in += (INDEX)block * INPUTS * LANES;
+    for (int k = k0; k < k0 + RUN && k < COLUMNS_OF(i); ++k)
+        STORE_ROWS(d * SEEN(i, k), rows, width, PARAMETER(i, k), block, samples);
+}
