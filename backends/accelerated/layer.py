@@ -46,10 +46,15 @@ class DeviceLayer:
 
     def tuned(self, space: Space, problem: Problem) -> Parameters:
         """The parameters of one of the layer's kernels, "forward", "backpropagate" or "gradient", from a space declared here."""
-        place = self.place
-        problem = replace(problem, options={**place.kernels.defines, **problem.options})
-        trial = partial(LayerTrial, type(self), place, problem.name)
-        return place.kernels.chooser.choose(space, problem, str(place.stage.layer), trial)
+        kernels, (maker, place) = self.place.kernels, self.on_trial(problem.name)
+        problem = replace(problem, options={**kernels.defines, **problem.options})
+        return kernels.chooser.choose(
+            space, problem, str(place.stage.layer), partial(LayerTrial, maker, place, problem.name)
+        )
+
+    def on_trial(self, kernel: str) -> tuple[type[DeviceLayer], Place]:
+        """What makes the layer that shows whether a kernel is right, and where it stands."""
+        return type(self), self.place
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:

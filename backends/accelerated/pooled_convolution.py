@@ -7,9 +7,11 @@ from math import prod
 from typing import Any, cast
 
 from gcnn.backends.accelerated.convolution import REGISTERS, DeviceConvolution
-from gcnn.backends.accelerated.layer import activation_delta
+from gcnn.backends.accelerated.fused import FusedLayer
+from gcnn.backends.accelerated.layer import DeviceLayer, activation_delta
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
 from gcnn.backends.accelerated.place import Place
+from gcnn.backends.accelerated.tuning.space import Parameters
 from gcnn.backends.accelerated.windows import as_volume
 from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Convolution, Layer, MaxPooling
@@ -22,8 +24,8 @@ MONOTONE = frozenset({"identity", "logistic", "tanh", "scaled_tanh", "relu"})
 
 
 @dataclass(frozen=True)
-class PooledConvolution(Layer):
-    """What a planner puts in place of the two. It belongs to no network and has no name there."""
+class PooledConvolution(FusedLayer):
+    """What a planner puts in place of the two."""
 
     convolution: Convolution
     pooling: MaxPooling
@@ -34,7 +36,6 @@ class PooledConvolution(Layer):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Those that it stands for, in order."""
         return self.convolution, self.pooling
 
     def output_maps(self, inputs: Maps) -> Maps:
@@ -73,6 +74,17 @@ class DevicePooledConvolution(DeviceConvolution):
         )
         stage = Stage(layer.convolution, inputs, whole, place.stage.parameters)
         super().__init__(replace(place, stage=stage, dy=slopes))
+
+    def on_trial(self, kernel: str) -> tuple[type[DeviceLayer], Place]:
+        """The way back is the convolution's own."""
+        return (type(self), self._maxima) if kernel == "forward" else (DeviceConvolution, self.place)
+
+    @classmethod
+    def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
+        """A row and a column of windows more than a tile, and cells that are in none."""
+        both = cast(PooledConvolution, layer)
+        small = super().awkward(both.convolution, own, parameters)
+        return [(replace(both, convolution=convolution), maps) for convolution, maps in small]  # type: ignore[arg-type]
 
     @property
     def _forward_options(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ Only activations round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 
 from gcnn import activations
 from gcnn.backend import Program, get_backend
+from gcnn.backends.accelerated.fused import linear, stages_of
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.runtime import Buffer, Launch
 from gcnn.backends.accelerated.tuning.choosers import Defaults, Forced
@@ -85,17 +86,16 @@ class Oracle:
             draw(-LARGEST, LARGEST + 1, shape).astype(np.float64)
             for shape in ((samples, *inputs.shape), (count,), (samples, *outputs.shape))
         )
-        linear = replace(layer, activation="identity")  # type: ignore[call-arg]  # all layers that have weights to tune
-        z, dy_in, gradient = cls._run(linear, inputs, x, theta, delta)
+        stages = stages_of(layer, inputs)
+        z, dy_in, gradient = cls._run(linear(stages), x, theta, delta)
         rounds = layer.activation != "identity" and activations.get(layer.activation).elementwise
-        y = cls._run(layer, inputs, x, theta, delta)[0] if rounds else z
+        y = cls._run(stages, x, theta, delta)[0] if rounds else z
         return cls(x, theta, delta, z, y, dy_in, gradient)
 
     @staticmethod
-    def _run(layer: Layer, inputs: Maps, x: Array, theta: Array, delta: Array) -> tuple[Array, Array, Array]:
+    def _run(stages: Sequence[Stage], x: Array, theta: Array, delta: Array) -> tuple[Array, Array, Array]:
         backend = get_backend("numpy")
-        stage = Stage(layer, inputs, layer.output_maps(inputs), slice(0, len(theta)))
-        plan = backend.plan(Program((stage,)), backend.devices()[0], "float64", len(x))  # type: ignore[arg-type]
+        plan = backend.plan(Program(tuple(stages)), backend.devices()[0], "float64", len(x))  # type: ignore[arg-type]
         plan.vectors.copy(plan.vectors.upload(theta), plan.theta)
         y, dy_in = plan.forward(x), plan.vjp(x, delta)
         return y, dy_in, plan.vectors.download(plan.gradient)
