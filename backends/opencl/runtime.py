@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from gcnn.backends.accelerated.limits import Limits, check_allocation, check_lau
 from gcnn.backends.accelerated.runtime import Buffer, Event, Kernel, MemoryUse, Tally
 from gcnn.backends.opencl.build import build
 from gcnn.backends.opencl.faults import explain
+from gcnn.backends.opencl.transfers import mapped_from, read_mapped, write_mapped
 from gcnn.maps import Array
 
 
@@ -29,6 +30,9 @@ class OpenCLRuntime:
         device: the same device as gcnn describes it.
         limits: what it allows.
         cache: where compiled kernels are kept; by default in the user's cache.
+
+    Attributes:
+        mapped_from: bytes from which transfers that wait go through a mapped buffer; `transfers.NEVER` copies all.
     """
 
     language = "opencl"
@@ -36,6 +40,7 @@ class OpenCLRuntime:
     def __init__(self, cl: Any, handle: Any, device: Device, limits: Limits, cache: BinaryCache | None = None) -> None:
         self.device, self.limits = device, limits
         self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
+        self.mapped_from = mapped_from(device)
         self._process = os.getpid()
         self._closed = False
         self._tally = Tally()
@@ -80,6 +85,9 @@ class OpenCLRuntime:
         host = np.ascontiguousarray(host)
         if host.nbytes == 0:
             return
+        if wait and host.nbytes >= self.mapped_from:
+            self._guarded(write_mapped, self._cl, self.queue, host, target.raw, offset)
+            return
         done = self._transfer(target.raw, host, dst_offset=offset, is_blocking=wait)
         if not wait:
             # pyopencl's event keeps the array, and waits where it is dropped early.
@@ -94,7 +102,10 @@ class OpenCLRuntime:
             return
         # Taken first: what another thread uploads meanwhile is kept for the next time.
         uploads, self._uploads = self._uploads, []
-        self._transfer(host, source.raw, src_offset=offset, is_blocking=True)
+        if host.nbytes >= self.mapped_from:
+            self._guarded(read_mapped, self._cl, self.queue, source.raw, host, offset)
+        else:
+            self._transfer(host, source.raw, src_offset=offset, is_blocking=True)
         uploads.clear()
 
     def copy(self, source: Buffer, target: Buffer, nbytes: int, source_offset: int = 0, target_offset: int = 0) -> None:
@@ -106,8 +117,11 @@ class OpenCLRuntime:
             )
 
     def _transfer(self, target: Any, source: Any, **options: Any) -> Any:
+        return self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
+
+    def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
-            return self._cl.enqueue_copy(self.queue, target, source, **options)
+            return transfer(*arguments, **options)
         except self._cl.Error as error:
             raise explain(error, self.device.name, "copying") from error
 
