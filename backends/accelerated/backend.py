@@ -18,7 +18,7 @@ from gcnn.backends.accelerated.lanes import STYLES
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
-from gcnn.backends.accelerated.plan import AcceleratedPlan, Maker
+from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan, Maker
 from gcnn.backends.accelerated.pooled_convolution import DevicePooledConvolution, PooledConvolution
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
@@ -41,7 +41,7 @@ MAKERS: dict[type[layers.Layer], Maker] = {
     layers.WeightedSubsampling: DeviceWeightedSubsampling,
     layers.RadialBasis: DeviceRadialBasis,
 }
-FUSED: dict[type[layers.Layer], Maker] = {PooledConvolution: DevicePooledConvolution}
+TOGETHER: dict[type[layers.Layer], Maker] = {PooledConvolution: DevicePooledConvolution}
 """What planners put in place of several."""
 
 CAPABILITIES = Capabilities(
@@ -52,7 +52,7 @@ CAPABILITIES = Capabilities(
     updates=frozenset(RULES),
     features=frozenset({"tables", "shared_kernels", "strides", "padding", "bias_free", "sample_gradients"}),
     most_dimensions=3,
-    variants=STYLES,
+    variants=(FUSED, *STYLES),
 )
 
 
@@ -100,7 +100,9 @@ class AcceleratedBackend(ABC):
         if variant is not None and variant not in self.capabilities.variants:
             raise GcnnError(one_of("variant", variant, self.capabilities.variants))
         refuse(self.name, self.capabilities, program, device, dtype)
-        return AcceleratedPlan(self.name, self.runtime(device), device, MAKERS | FUSED, program, dtype, batch, variant)
+        return AcceleratedPlan(
+            self.name, self.runtime(device), device, MAKERS | TOGETHER, program, dtype, batch, variant
+        )
 
     def tune(
         self,
@@ -115,5 +117,5 @@ class AcceleratedBackend(ABC):
         """See `gcnn.tuning.Tunes`."""
         refuse(self.name, self.capabilities, program, device, dtype)
         runtime, collector = self.runtime(device), Collector()
-        AcceleratedPlan(self.name, runtime, device, MAKERS | FUSED, program, dtype, batch, chooser=collector)
+        AcceleratedPlan(self.name, runtime, device, MAKERS | TOGETHER, program, dtype, batch, chooser=collector)
         return tune(runtime, collector.tasks, dtype, seconds, watch, stop)

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain as chain_of
 from itertools import zip_longest
 
+from gcnn.backends.accelerated.inlet import Inlet
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.losses import DeviceLoss
 from gcnn.backends.accelerated.runtime import Buffer, Launch
@@ -20,24 +21,39 @@ class Launches:
     Args:
         layers: bound to their places.
         loss: bound to the last; `None` where there is none.
+        x: where inputs come in.
+        t: where targets do; `None` without a loss.
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
     """
 
-    def __init__(self, layers: Sequence[DeviceLayer], loss: DeviceLoss | None, lowest: int, samples: int) -> None:
-        self._layers, self._loss, self._lowest, self._samples = layers, loss, lowest, samples
+    def __init__(
+        self,
+        layers: Sequence[DeviceLayer],
+        loss: DeviceLoss | None,
+        x: Inlet,
+        t: Inlet | None,
+        lowest: int,
+        samples: int,
+    ) -> None:
+        self._layers, self._loss, self._x, self._t = layers, loss, x, t
+        self._lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._chained = layers[0].place.kernels.chained
 
     @cached_property
     def forward(self) -> list[Work]:
         """From the input to the last layer's y."""
-        return [launch for layer in self._layers for launch in layer.forward(self._samples)]
+        return [self._x.pack(self._samples)] + [
+            launch for layer in self._layers for launch in layer.forward(self._samples)
+        ]
 
     @cached_property
     def loss(self) -> list[Work]:
         """Each sample's loss and the last layer's δ."""
-        return self._loss.evaluate(self._samples) if self._loss else []
+        if self._loss is None or self._t is None:
+            return []
+        return [self._t.pack(self._samples), *self._loss.evaluate(self._samples)]
 
     @cached_property
     def output_delta(self) -> list[Work]:

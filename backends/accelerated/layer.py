@@ -10,7 +10,7 @@ from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
-from gcnn.backends.accelerated.tuning.trial import LayerTrial
+from gcnn.backends.accelerated.tuning.trial import LayerMaker, LayerTrial
 from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Layer
 from gcnn.maps import Maps
@@ -52,7 +52,7 @@ class DeviceLayer:
             space, problem, str(place.stage.layer), partial(LayerTrial, maker, place, problem.name)
         )
 
-    def on_trial(self, kernel: str) -> tuple[type[DeviceLayer], Place]:
+    def on_trial(self, kernel: str) -> tuple[LayerMaker, Place]:
         """What makes the layer that shows whether a kernel is right, and where it stands."""
         return type(self), self.place
 

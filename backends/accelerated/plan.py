@@ -13,6 +13,7 @@ import numpy as np
 
 from gcnn.backend import Device, Program, UpdateRule
 from gcnn.backends.accelerated.flatten import DeviceFlatten
+from gcnn.backends.accelerated.inlet import Inlet
 from gcnn.backends.accelerated.lanes import VECTORS, Lanes
 from gcnn.backends.accelerated.launches import Launches
 from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
@@ -28,11 +29,27 @@ from gcnn.maps import Array
 from gcnn.plan import apply_rule, penalty
 
 Maker = Callable[[Place], DeviceLayer]
+FUSED = "fused"
+"""The variant of plans that put layers and launches together."""
 
 
 MOST_SIZES = 8
 """Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
-_MEMORY = {"vectors", "theta", "gradient", "slots", "_layers", "_values", "_slopes", "_loss", "_update", "_launches"}
+_MEMORY = {
+    "vectors",
+    "theta",
+    "gradient",
+    "slots",
+    "_layers",
+    "_values",
+    "_slopes",
+    "_x",
+    "_t",
+    "_v",
+    "_loss",
+    "_update",
+    "_launches",
+}
 """What `close` lets go."""
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,7 +77,8 @@ class AcceleratedPlan:
         device: the same, as the backend describes it.
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
-        variant: a way to lay out samples against the rule: "vectors", "scalars" or "planes".
+        variant: against the rule: "fused", which is "vectors" with layers and launches put together, or a way to lay out samples,
+            "vectors", "scalars" or "planes".
         chooser: chooses the parameters of kernels; by default the ladder of tuning.
     """
 
@@ -78,8 +96,8 @@ class AcceleratedPlan:
     ) -> None:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
-        self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, variant)
-        self._fused = variant is None and self._lanes.style == VECTORS
+        self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, VECTORS if variant == FUSED else variant)
+        self._fused = variant in (None, FUSED) and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
         self._chooser = chooser or Ladder(runtime, dtype)
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, chained=self._fused)
@@ -93,6 +111,9 @@ class AcceleratedPlan:
         self._values, self._slopes = self._memory(makers), self._memory(makers)
         self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
         self._loss = DeviceLoss(program, self._layers[-1]) if program.loss else None
+        self._x = self._inlet(program.inputs.points, self._values[0])
+        self._t = self._inlet(program.outputs.points, self._loss.targets) if self._loss else None
+        self._v = self._inlet(program.outputs.points, self._slopes[-1])
         self._update: DeviceUpdate | None = None
         if rule is not None and rule.kind in RULES:
             buffers = [slot.buffer for slot in self.slots.values()]
@@ -112,6 +133,9 @@ class AcceleratedPlan:
     def _value(self, points: int) -> Buffer:
         blocks = self._lanes.blocks(self.batch)
         return self._kernels.alloc(blocks * points * self._lanes.count, "a layer's values")
+
+    def _inlet(self, points: int, target: Buffer) -> Inlet:
+        return Inlet(self._kernels, self.batch, points, target)
 
     def _place(self, number: int) -> Place:
         stage, y = self._stages[number], self._values[number + 1]
@@ -137,7 +161,8 @@ class AcceleratedPlan:
         if launches is None:
             stages = self._stages
             trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
-            launches = Launches(self._layers, self._loss, trained[0] if trained else len(stages) - 1, samples)
+            lowest = trained[0] if trained else len(stages) - 1
+            launches = Launches(self._layers, self._loss, self._x, self._t, lowest, samples)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -167,8 +192,16 @@ class AcceleratedPlan:
     def vjp(self, x: Array, v: Array) -> Array:
         launches = self._start(x)
         self._enqueue(launches.forward)
-        self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
-        self._enqueue([*launches.output_delta, *launches.slopes, *chain(*launches.gradients), *launches.to_input])
+        self._v.upload(v, len(x))
+        self._enqueue(
+            [
+                self._v.pack(len(x)),
+                *launches.output_delta,
+                *launches.slopes,
+                *chain(*launches.gradients),
+                *launches.to_input,
+            ]
+        )
         return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
 
     @_exclusive
@@ -192,8 +225,8 @@ class AcceleratedPlan:
         samples, width = len(x), self.program.parameter_count
         rows = self._kernels.alloc(samples * width, "gradients of the samples")
         self._enqueue(launches.forward)
-        self._upload(v, self._slopes[-1], len(x), self.program.outputs.points)
-        self._enqueue(launches.output_delta + launches.sample_gradients(rows, width))
+        self._v.upload(v, len(x))
+        self._enqueue([self._v.pack(len(x)), *launches.output_delta, *launches.sample_gradients(rows, width)])
         host = np.empty((samples, width), self.dtype)
         self._runtime.download(rows, host)
         return host
@@ -205,7 +238,7 @@ class AcceleratedPlan:
             "device": self.device.name,
             "dtype": self.dtype,
             "batch": self.batch,
-            "variant": self._lanes.style,
+            "variant": FUSED if self._fused else self._lanes.style,
             "lanes": self._lanes.count,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
@@ -229,7 +262,7 @@ class AcceleratedPlan:
         """The input on the device, and what to enqueue for so many samples."""
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
-        self._upload(x, self._values[0], len(x), self.program.inputs.points)
+        self._x.upload(x, len(x))
         return self._for(len(x))
 
     def _enqueue(self, launches: Sequence[Launch]) -> None:
@@ -237,9 +270,9 @@ class AcceleratedPlan:
             launch()
 
     def _upload_targets(self, t: Array, samples: int) -> None:
-        if self._loss is None:
+        if self._t is None:
             raise GcnnError("this plan was made without a loss.")
-        self._upload(t, self._loss.targets, samples, self.program.outputs.points)
+        self._t.upload(t, samples)
 
     def _mean_loss(self, samples: int) -> float:
         """Waits for the losses of the samples, and reduces them as the loss says."""
@@ -247,14 +280,6 @@ class AcceleratedPlan:
         losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
         self._runtime.download(self._loss.samples, losses)
         return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)
-
-    def _upload(self, values: Array, target: Buffer, samples: int, points: int) -> None:
-        values = np.asarray(values, dtype=self.dtype)
-        if len(values) != samples or values.size != samples * points:
-            raise DataError(f"expected {samples} samples of {points} values, got an array of shape {values.shape}.")
-        packed = self._lanes.empty(samples, points, np.dtype(self.dtype))
-        self._lanes.pack(values, packed)
-        self._runtime.upload(packed, target)
 
     def _download(self, source: Buffer, shape: tuple[int, ...], samples: int, out: Array | None) -> Array:
         if out is not None and out.shape != (samples, *shape):

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 from gcnn.backends.accelerated.convolution import REGISTERS, DeviceConvolution
 from gcnn.backends.accelerated.fused import FusedLayer
-from gcnn.backends.accelerated.layer import DeviceLayer, activation_delta
+from gcnn.backends.accelerated.layer import activation_delta
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
 from gcnn.backends.accelerated.place import Place
 from gcnn.backends.accelerated.tuning.space import Parameters
+from gcnn.backends.accelerated.tuning.trial import LayerMaker
 from gcnn.backends.accelerated.windows import as_volume
 from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Convolution, Layer, MaxPooling
@@ -75,7 +76,7 @@ class DevicePooledConvolution(DeviceConvolution):
         stage = Stage(layer.convolution, inputs, whole, place.stage.parameters)
         super().__init__(replace(place, stage=stage, dy=slopes))
 
-    def on_trial(self, kernel: str) -> tuple[type[DeviceLayer], Place]:
+    def on_trial(self, kernel: str) -> tuple[LayerMaker, Place]:
         """The way back is the convolution's own."""
         return (type(self), self._maxima) if kernel == "forward" else (DeviceConvolution, self.place)
 

@@ -37,9 +37,9 @@ ROUNDING = 32
 class TunableLayer(Protocol):
     """What a bound layer gives to have its kernels tuned: its equations, each with kernels of its own."""
 
-    def combine(self, samples: int) -> list[Launch]: ...
-    def backpropagate(self, samples: int) -> list[Launch]: ...
-    def gradient(self, samples: int) -> list[Launch]: ...
+    def combine(self, samples: int) -> Sequence[Launch]: ...
+    def backpropagate(self, samples: int) -> Sequence[Launch]: ...
+    def gradient(self, samples: int) -> Sequence[Launch]: ...
 
 
 class LayerMaker(Protocol):
@@ -51,7 +51,7 @@ class LayerMaker(Protocol):
         """Small problems that these parameters do not divide."""
 
 
-PASSES: dict[str, Callable[[TunableLayer, int], list[Launch]]] = {
+PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Launch]]] = {
     "forward": lambda layer, samples: layer.combine(samples),
     "backpropagate": lambda layer, samples: layer.backpropagate(samples),
     "gradient": lambda layer, samples: layer.gradient(samples),
@@ -136,7 +136,7 @@ class Bench:
     def _values(self, points: int) -> Buffer:
         return self._kernels.alloc(self._lanes.blocks(self._batch) * points * self._lanes.count + MARGIN, "on trial")
 
-    def launches(self, kernel: str, parameters: Parameters, samples: int) -> list[Launch]:
+    def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Launch]:
         """The kernel with these parameters, compiled and bound."""
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
         return PASSES[kernel.partition(".")[2]](self._maker(replace(self._place, kernels=kernels)), samples)
@@ -244,7 +244,7 @@ class LayerTrial:
         """Candidates share the memory of the layer's own problem."""
         return Bench(self._maker, self._kernels, self._layer, self._inputs, self._batch, self._keeps_z)
 
-    def _check(self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters) -> list[Launch]:
+    def _check(self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters) -> Sequence[Launch]:
         case: Any = (layer, inputs, samples)
         if case not in self._oracles:
             self._oracles[case] = Oracle.of(*case)

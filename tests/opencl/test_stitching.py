@@ -1,0 +1,103 @@
+"""Works in one launch give the bits that they give one by one, whichever layers they belong to."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+import numpy as np
+import pytest
+
+import gcnn
+from gcnn import kernels
+from gcnn.backend import Program
+from gcnn.backends.accelerated.plan import FUSED
+from gcnn.backends.accelerated.stitching import chained, side_by_side
+from gcnn.backends.opencl.backend import BACKEND
+from gcnn.layers import Activation, Convolution, Dense, FeatureMap, MaxPooling, RadialBasis, WeightedSubsampling
+
+POOLED = [Convolution(3, 3, activation="tanh"), MaxPooling(2), Convolution(4, 2, activation="relu"), MaxPooling((1, 2))]
+NETWORKS = {
+    "pooled convolutions": (
+        (2, 9, 10),
+        [*POOLED, Dense(7, activation="tanh"), Dense(5, activation="softmax")],
+        "cross_entropy",
+    ),
+    "one dimension": ((2, 11), [Convolution(3, 4, activation="tanh"), MaxPooling(3), Dense(2)], "mse"),
+    "three dimensions": (
+        (1, 3, 5, 6),
+        [Convolution(2, (2, 2, 2)), MaxPooling((1, 2, 2)), Dense(3, activation="logistic")],
+        "sse",
+    ),
+    "twice the same sizes": (6, [Dense(6, activation="tanh"), Dense(6, activation="softsign"), Dense(6)], "mse"),
+    "sums of windows": (
+        (2, 6, 6),
+        [WeightedSubsampling(2, activation="tanh"), Activation("softplus"), Dense(3)],
+        "mse",
+    ),
+    "tables": ((2, 4, 4), [Convolution(2, 2, table=[[1, 0], [1, 1]]), Dense(2, table=[[1, 0] * 9, [0, 1] * 9])], "mse"),
+    "no weights below": (5, [FeatureMap("monomials", 2), RadialBasis(4), Dense(2)], "mse"),
+}
+
+
+@pytest.fixture
+def launches(device):
+    """The works of a fused plan for so many samples, after a step, and the plan."""
+
+    def planned(name: str, samples: int):
+        shape, layers, loss = NETWORKS[name]
+        network = gcnn.Network(layers, shape, loss)
+        plan = BACKEND.plan(Program.of(network), device, "float32", 40, FUSED)
+        plan.vectors.copy(plan.vectors.upload(network.initial_parameters().astype("float32")), plan.theta)
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((samples, *network.inputs.shape))
+        plan.loss_gradient(x, np.eye(network.outputs.points)[np.arange(samples) % network.outputs.points])
+        return plan._launches[samples], plan
+
+    return planned
+
+
+@pytest.mark.parametrize("samples", [1, 40])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_chain_and_works_side_by_side_leave_the_bits_of_works_one_by_one(launches, name, samples):
+    works, plan = launches(name, samples)
+    together = plan.vectors.download(plan.gradient)
+    plan.vectors.copy(plan.vectors.upload(np.full_like(together, np.nan)), plan.gradient)
+    for work in [*works.forward, *works.loss, *works.slopes, *chain(*works.gradients)]:
+        work()
+    assert plan.vectors.download(plan.gradient).tobytes() == together.tobytes()
+    assert np.isfinite(together).all()
+    assert np.abs(together).max() > 0
+
+
+def test_a_step_of_a_network_takes_two_launches_and_one_more_where_gradients_are_added_up(launches):
+    assert len(launches("pooled convolutions", 40)[0].training) == 2
+    assert len(launches("sums of windows", 40)[0].training) == 3
+
+
+def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypatch):
+    works, plan = launches("twice the same sizes", 40)
+    texts = []
+    compile_ = type(plan._runtime).compile
+    monkeypatch.setattr(type(plan._runtime), "compile", lambda *a: texts.append(a[1]) or compile_(*a))
+    chained([works.slopes[0], works.slopes[0]], works.forward[0].groups[-1])
+    side_by_side([works.gradients[0][0]] * 3)
+    for text in texts:
+        assert len(re.findall(r"#define INPUTS_\d+", text)) == 1
+        called = [
+            re.search(r"\((?:[^,]*, ){3}(.*)\)", line)[1]
+            for line in text.splitlines()
+            if re.match(r"\s+(for|if) ", line) and "_0(" in line
+        ]
+        assert len(called) >= 2
+        assert len(set(called)) == 1
+
+
+def test_kernels_alone_ask_for_their_group():
+    """Helpers get it as an argument: stitched, a group is one."""
+    for name in sorted(
+        path.name for path in kernels.files("gcnn.kernels").iterdir() if path.name.endswith((".cl", ".h"))
+    ):
+        text = re.sub(r"/\*.*?\*/", " ", kernels.files("gcnn.kernels").joinpath(name).read_text(), flags=re.DOTALL)
+        for helper in re.finditer(r"^(?:INLINED|DEVICE)\b[^;{]*\{.*?^\}", text, re.DOTALL | re.MULTILINE):
+            assert "GROUP_ID" not in helper[0], f"{name}: {helper[0][:80]}"
