@@ -37,7 +37,10 @@ class DeviceLayer:
 
     Attributes:
         place: the memory around it.
+        remembers: whether the way back reads what the forward pass leaves in memory of the layer's own.
     """
+
+    remembers = False
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -46,7 +49,10 @@ class DeviceLayer:
     def tuned(self, space: Space, problem: Problem) -> Parameters:
         """The parameters of one of the layer's kernels, "forward", "backpropagate" or "gradient", from a space declared here."""
         place = self.place
-        problem = replace(problem, options={**place.kernels.defines, **problem.options})
+        lanes = place.kernels.lanes
+        # As sizes too: what was tuned for other lanes is far.
+        sizes = {**problem.sizes, "LANES": lanes.count, "V": lanes.vector}
+        problem = replace(problem, sizes=sizes, options={**place.kernels.defines, **problem.options})
         trial = partial(LayerTrial, type(self), place, problem.name)
         return place.kernels.chooser.choose(space, problem, str(place.stage.layer), trial)
 

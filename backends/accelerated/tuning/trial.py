@@ -34,7 +34,13 @@ ROUNDING = 32
 
 
 class TunableLayer(Protocol):
-    """What a bound layer gives to have its kernels tuned: its equations, each with kernels of its own."""
+    """What a bound layer gives to have its kernels tuned: its equations, each with kernels of its own.
+
+    Attributes:
+        remembers: whether its way back reads what its forward pass leaves in memory of its own.
+    """
+
+    remembers: bool
 
     def combine(self, samples: int) -> list[Launch]: ...
     def backpropagate(self, samples: int) -> list[Launch]: ...
@@ -85,7 +91,8 @@ class Oracle:
             draw(-LARGEST, LARGEST + 1, shape).astype(np.float64)
             for shape in ((samples, *inputs.shape), (count,), (samples, *outputs.shape))
         )
-        linear = replace(layer, activation="identity")  # type: ignore[call-arg]  # all layers that have weights to tune
+        # Of the layers that are tuned, those without an activation have no such field.
+        linear = layer if layer.activation == "identity" else replace(layer, activation="identity")  # type: ignore[call-arg]
         z, dy_in, gradient = cls._run(linear, inputs, x, theta, delta)
         rounds = layer.activation != "identity" and activations.get(layer.activation).elementwise
         y = cls._run(layer, inputs, x, theta, delta)[0] if rounds else z
@@ -137,9 +144,13 @@ class Bench:
         return self._kernels.alloc(self._lanes.blocks(self._batch) * points * self._lanes.count + MARGIN, "on trial")
 
     def launches(self, kernel: str, parameters: Parameters, samples: int) -> list[Launch]:
-        """The kernel with these parameters, compiled and bound."""
+        """The kernel with these parameters, compiled and bound; what it reads of a forward pass on `load`ed numbers is there."""
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
-        return PASSES[kernel.partition(".")[2]](self._maker(replace(self._place, kernels=kernels)), samples)
+        what, layer = kernel.partition(".")[2], self._maker(replace(self._place, kernels=kernels))
+        if layer.remembers and what != "forward":
+            for launch in layer.combine(samples):
+                launch()
+        return PASSES[what](layer, samples)
 
     def load(self, oracle: Oracle) -> None:
         """Upload what kernels read, and put NaN wherever they may or may not write."""
@@ -248,8 +259,8 @@ class LayerTrial:
         case: Any = (layer, inputs, samples)
         if case not in self._oracles:
             self._oracles[case] = Oracle.of(*case)
-        launches = bench.launches(self._kernel, parameters, samples)
         bench.load(self._oracles[case])
+        launches = bench.launches(self._kernel, parameters, samples)
         for launch in launches:
             launch()
         bench.check(self._kernel, self._oracles[case])
