@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from math import prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -19,6 +19,7 @@ from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
+from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
 from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
 from gcnn.errors import DataError, GcnnError
@@ -58,8 +59,9 @@ class AcceleratedPlan:
         device: the same, as the backend describes it.
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
-        variant: a way to lay out samples against the rule: "vectors", "scalars" or "planes".
-        chooser: chooses the parameters of kernels; by default the ladder of tuning.
+        variant: a way to lay out samples: "vectors", "scalars" or "planes"; without one, as the chooser chooses.
+        chooser: chooses the layout and the parameters of kernels; by default the ladder of tuning.
+        lanes: the layout itself.
     """
 
     def __init__(
@@ -73,11 +75,19 @@ class AcceleratedPlan:
         batch: int,
         variant: str | None = None,
         chooser: Chooser | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
-        self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, variant)
         self._chooser = chooser or Ladder(runtime, dtype)
+        itemsize = np.dtype(dtype).itemsize
+        if lanes is None and variant is None:
+            make = partial(AcceleratedPlan, name, runtime, device, makers, program, dtype, batch, variant, None)
+            trial = partial(PlanTrial, make, program, dtype, batch)
+            space = layout_space(runtime, itemsize)
+            chosen = self._chooser.choose(space, layout_problem(program, batch), "plan", trial)
+            lanes = Lanes(chosen["LANES"], chosen["V"])
+        self._lanes = lanes or Lanes.of(runtime, itemsize, variant)
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
