@@ -14,7 +14,7 @@ from gcnn.backends.accelerated.convolution_tiled import device_convolution
 from gcnn.backends.accelerated.dense import DeviceDense
 from gcnn.backends.accelerated.feature_map import DeviceFeatureMap
 from gcnn.backends.accelerated.flatten import DeviceFlatten
-from gcnn.backends.accelerated.lanes import STYLES
+from gcnn.backends.accelerated.lanes import STYLES, Lanes
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
@@ -22,7 +22,7 @@ from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan, Maker
 from gcnn.backends.accelerated.pooled_convolution import DevicePooledConvolution, PooledConvolution
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
-from gcnn.backends.accelerated.tuning.choosers import Collector
+from gcnn.backends.accelerated.tuning.choosers import Collector, Task
 from gcnn.backends.accelerated.tuning.session import tune
 from gcnn.backends.accelerated.updates import RULES
 from gcnn.backends.accelerated.vanilla_subsampling import DeviceVanillaSubsampling
@@ -116,6 +116,13 @@ class AcceleratedBackend(ABC):
     ) -> Iterator[Tuned]:
         """See `gcnn.tuning.Tunes`."""
         refuse(self.name, self.capabilities, program, device, dtype)
-        runtime, collector = self.runtime(device), Collector()
-        AcceleratedPlan(self.name, runtime, device, MAKERS | TOGETHER, program, dtype, batch, chooser=collector)
-        return tune(runtime, collector.tasks, dtype, seconds, watch, stop)
+        runtime = self.runtime(device)
+
+        def tasks(lanes: Lanes | None) -> list[Task]:
+            collector = Collector()
+            AcceleratedPlan(
+                self.name, runtime, device, MAKERS | TOGETHER, program, dtype, batch, None, collector, lanes
+            ).close()
+            return collector.tasks
+
+        return tune(runtime, tasks, dtype, seconds, watch, stop)

@@ -84,7 +84,7 @@ class DeviceDense(DeviceLayer):
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
         """A unit and an input more than a tile; with half of the weights where there is a table."""
         dense = cast(Dense, layer)
-        tile = {"UNITS_TILE": 2, "INPUTS_TILE": 4, "COLUMNS_TILE": 1, "STRIP": 1} | parameters
+        tile = {"UNITS_TILE": 2, "INPUTS_TILE": 4, "COLUMNS_TILE": 1, "STRIP": 1} | dict(parameters)
         units = tile["UNITS_TILE"] * tile["STRIP"] + 1
         inputs = Maps((max(tile["INPUTS_TILE"] + 1, 16 * tile["COLUMNS_TILE"] + 1),))
         table = np.random.default_rng(units).random((units, inputs.points)) < 0.5
@@ -105,14 +105,14 @@ class DeviceDense(DeviceLayer):
         place, tile = self.place, self._tiles["forward"]
         blocks = place.blocks(samples)
         groups = (tiles(place.outputs, tile["UNITS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read = (place.y_in, place.theta, place.theta0, np.int32(blocks), *self._by_unit)
+        read: Arguments = (place.y_in, place.theta, place.theta0, np.int32(blocks), *self._by_unit)
         return [self._bind("forward", "forward", groups, (*read, place.z, self.target))]
 
     def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["backpropagate"]
         blocks = place.blocks(samples)
         groups = (tiles(place.inputs, tile["INPUTS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read = (place.dy, place.theta, place.theta0, np.int32(blocks), *self._by_input)
+        read: Arguments = (place.dy, place.theta, place.theta0, np.int32(blocks), *self._by_input)
         return [self._bind("backpropagate", "backpropagate", groups, (*read, place.dy_in))]
 
     def gradient(self, samples: int) -> list[Work]:
@@ -121,13 +121,13 @@ class DeviceDense(DeviceLayer):
         if not self._table:
             columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
             groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
-        read = (place.dy, place.y_in, np.int32(place.blocks(samples)), *self._by_unit)
+        read: Arguments = (place.dy, place.y_in, np.int32(place.blocks(samples)), *self._by_unit)
         return [self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
         groups = (tiles(self._columns, RUN), place.outputs, place.blocks(samples))
-        read = (place.dy, place.y_in, np.int32(samples), *self._by_unit)
+        read: Arguments = (place.dy, place.y_in, np.int32(samples), *self._by_unit)
         return [self._bind("gradient", "sample_gradient", groups, (*read, rows, np.int64(width), place.theta0))]
 
     def _bind(self, file: str, kernel: str, groups: tuple[int, ...], arguments: Arguments) -> Work:

@@ -38,7 +38,10 @@ class DeviceLayer:
 
     Attributes:
         place: the memory around it.
+        remembers: whether the way back reads what the forward pass leaves in memory of the layer's own.
     """
+
+    remembers = False
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -47,10 +50,11 @@ class DeviceLayer:
     def tuned(self, space: Space, problem: Problem) -> Parameters:
         """The parameters of one of the layer's kernels, "forward", "backpropagate" or "gradient", from a space declared here."""
         kernels, (maker, place) = self.place.kernels, self.on_trial(problem.name)
-        problem = replace(problem, options={**kernels.defines, **problem.options})
-        return kernels.chooser.choose(
-            space, problem, str(place.stage.layer), partial(LayerTrial, maker, place, problem.name)
-        )
+        # As sizes too: what was tuned for other lanes is far.
+        sizes = {**problem.sizes, "LANES": kernels.lanes.count, "V": kernels.lanes.vector}
+        problem = replace(problem, sizes=sizes, options={**kernels.defines, **problem.options})
+        trial = partial(LayerTrial, maker, place, problem.name)
+        return kernels.chooser.choose(space, problem, str(place.stage.layer), trial)
 
     def on_trial(self, kernel: str) -> tuple[LayerMaker, Place]:
         """What makes the layer that shows whether a kernel is right, and where it stands."""
@@ -131,9 +135,8 @@ def activation_delta(place: Place, activation: str, samples: int) -> list[Work]:
     if activation == "identity":
         return []
     if activation == SOFTMAX:
-        return [
-            place.kernels.bind("activation.cl", "softmax_delta", (blocks,), (place.y, place.dy), ACTIVATION=0, **sizes)
-        ]
+        arguments: tuple[Buffer, ...] = (place.y, place.dy)
+        return [place.kernels.bind("activation.cl", "softmax_delta", (blocks,), arguments, ACTIVATION=0, **sizes)]
     groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(activation)
     arguments = (place.z, place.y, place.dy)
     return [place.kernels.bind("activation.cl", "delta", groups, arguments, ACTIVATION=number, **sizes)]

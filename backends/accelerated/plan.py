@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain
 from math import prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -22,6 +22,7 @@ from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.planner import fused
 from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
+from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
 from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
 from gcnn.errors import DataError, GcnnError
@@ -35,21 +36,8 @@ FUSED = "fused"
 
 MOST_SIZES = 8
 """Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
-_MEMORY = {
-    "vectors",
-    "theta",
-    "gradient",
-    "slots",
-    "_layers",
-    "_values",
-    "_slopes",
-    "_x",
-    "_t",
-    "_v",
-    "_loss",
-    "_update",
-    "_launches",
-}
+_MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches"}
+_MEMORY |= {"_layers", "_values", "_slopes", "_loss", "_x", "_t", "_v"}
 """What `close` lets go."""
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,8 +66,9 @@ class AcceleratedPlan:
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
         variant: against the rule: "fused", which is "vectors" with layers and launches put together, or a way to lay out samples,
-            "vectors", "scalars" or "planes".
-        chooser: chooses the parameters of kernels; by default the ladder of tuning.
+            "vectors", "scalars" or "planes"; without one, as the chooser chooses.
+        chooser: chooses the layout and the parameters of kernels; by default the ladder of tuning.
+        lanes: the layout itself.
     """
 
     def __init__(
@@ -93,13 +82,21 @@ class AcceleratedPlan:
         batch: int,
         variant: str | None = None,
         chooser: Chooser | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
-        self._lanes = Lanes.of(runtime, np.dtype(dtype).itemsize, VECTORS if variant == FUSED else variant)
+        self._chooser = chooser or Ladder(runtime, dtype)
+        itemsize = np.dtype(dtype).itemsize
+        if lanes is None and variant is None:
+            make = partial(AcceleratedPlan, name, runtime, device, makers, program, dtype, batch, variant, None)
+            trial = partial(PlanTrial, make, program, dtype, batch)
+            space = layout_space(runtime, itemsize)
+            chosen = self._chooser.choose(space, layout_problem(program, batch), "plan", trial)
+            lanes = Lanes(chosen["LANES"], chosen["V"])
+        self._lanes = lanes or Lanes.of(runtime, itemsize, VECTORS if variant == FUSED else variant)
         self._fused = variant in (None, FUSED) and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
-        self._chooser = chooser or Ladder(runtime, dtype)
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, chained=self._fused)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count

@@ -90,8 +90,7 @@ class DevicePooledConvolution(DeviceConvolution):
     @property
     def _forward_options(self) -> dict[str, object]:
         _, rows, columns = self._window
-        bits = {"WINNER_BITS": self._pooling.sizes["WINNER_BITS"]}
-        return {"ACTIVATION": self.fused, "POOL_Y": rows, "POOL_X": columns} | bits
+        return {"ACTIVATION": self.fused, "POOL_Y": rows, "POOL_X": columns, "WINNER_BITS": self._pooling.bits}
 
     @property
     def _unit(self) -> tuple[int, int]:

@@ -115,7 +115,7 @@ def test_any_tiles_give_equal_bits(plans, monkeypatch):
     x, v = rng.standard_normal((37, 5, 9, 13)), rng.standard_normal((37, 3, 2, 3))
     results = []
     for rows, points, slopes in ((1, 8, 4), (4, 7, 3)):
-        monkeypatch.setattr(windows, "ROWS_TILE", {"vectors": rows, "scalars": rows})
+        monkeypatch.setattr(windows, "ROWS_TILE", dict.fromkeys(windows.ROWS_TILE, rows))
         monkeypatch.setattr(weighted_subsampling, "POINTS_TILE", points)
         monkeypatch.setattr(weighted_subsampling, "WEIGHTS_TILE", slopes)
         plan, _ = plans(layers, (5, 9, 13), "float32")

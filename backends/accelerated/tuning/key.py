@@ -12,13 +12,16 @@ from gcnn.backends.accelerated import cache
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning.errors import TuningError
 
+PLAN = "plan"
+"""In place of a file: the problem is a whole plan, whose results outlive changes of a kernel."""
+
 
 @dataclass(frozen=True)
 class Problem:
     """A kernel and the sizes it is to be compiled for.
 
     Attributes:
-        file: of kernels/.
+        file: of kernels/, or `PLAN`.
         kernel: what it computes, such as "forward"; with the file's name it is what results are called by.
         sizes: macros that say how large the problem is, and whatever else the time grows with. Near ones are alike.
         options: all other macros, which make it another kernel.
@@ -63,7 +66,7 @@ class Key:
         options = [f"{name}={value}" for name, value in sorted(problem.options.items())]
         return cls(
             kernel=problem.name,
-            source=cache.key([kernels.source(problem.file), *options]),
+            source=cache.key([PLAN if problem.file == PLAN else kernels.source(problem.file), *options]),
             dtype=dtype,
             sizes=tuple(sorted(problem.sizes.items())),
             api=runtime.language,

@@ -53,13 +53,13 @@ class Space:
             if not values or len(set(values)) < len(values):
                 raise TuningError(f"the candidates of {name} must be there and differ, got {list(values)}.")
         for what, given in (("default", self.default), ("benchmark", self.benchmark)):
-            fault = self._broken(given) or (self._unknown(given) if what == "default" else None)
+            fault = (self._unknown(given) if what == "default" else None) or self._broken(given)
             if fault is not None:
                 raise TuningError(f"the {what} {dict(given)} is not in its space: {fault}.")
 
     def fault(self, parameters: Parameters, limits: Limits) -> str | None:
         """Why these parameters cannot be chosen on a device; `None` where they can."""
-        return self._broken(parameters) or self._unknown(parameters) or self._too_large(parameters, limits)
+        return self._unknown(parameters) or self._broken(parameters) or self._too_large(parameters, limits)
 
     def candidates(self, limits: Limits) -> list[Parameters]:
         """All that can be chosen on a device: by cost where there is one, else in the order of their declaration."""
@@ -68,13 +68,19 @@ class Space:
         found: list[Parameters] = [candidate for candidate in every if self.fault(candidate, limits) is None]
         return found if self.cost is None else sorted(found, key=self.cost)
 
+    def _misnamed(self, parameters: Parameters) -> str | None:
+        return None if set(parameters) == set(self.parameters) else f"its parameters are {', '.join(self.parameters)}"
+
     def _broken(self, parameters: Parameters) -> str | None:
-        if set(parameters) != set(self.parameters):
-            return f"its parameters are {', '.join(self.parameters)}"
+        if misnamed := self._misnamed(parameters):
+            return misnamed
         broken = [constraint.words for constraint in self.constraints if not constraint.holds(parameters)]
         return f"{'; '.join(broken)} does not hold" if broken else None
 
     def _unknown(self, parameters: Parameters) -> str | None:
+        """First of all: constraints may count on candidates, and results come from files."""
+        if misnamed := self._misnamed(parameters):
+            return misnamed
         unknown = [name for name, values in self.parameters.items() if parameters[name] not in values]
         return f"{', '.join(unknown)} is no candidate" if unknown else None
 

@@ -35,7 +35,13 @@ ROUNDING = 32
 
 
 class TunableLayer(Protocol):
-    """What a bound layer gives to have its kernels tuned: its equations, each with kernels of its own."""
+    """What a bound layer gives to have its kernels tuned: its equations, each with kernels of its own.
+
+    Attributes:
+        remembers: whether its way back reads what its forward pass leaves in memory of its own.
+    """
+
+    remembers: bool
 
     def combine(self, samples: int) -> Sequence[Launch]: ...
     def backpropagate(self, samples: int) -> Sequence[Launch]: ...
@@ -137,9 +143,13 @@ class Bench:
         return self._kernels.alloc(self._lanes.blocks(self._batch) * points * self._lanes.count + MARGIN, "on trial")
 
     def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Launch]:
-        """The kernel with these parameters, compiled and bound."""
+        """The kernel with these parameters, compiled and bound; what it reads of a forward pass on `load`ed numbers is there."""
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
-        return PASSES[kernel.partition(".")[2]](self._maker(replace(self._place, kernels=kernels)), samples)
+        what, layer = kernel.partition(".")[2], self._maker(replace(self._place, kernels=kernels))
+        if layer.remembers and what != "forward":
+            for launch in layer.combine(samples):
+                launch()
+        return PASSES[what](layer, samples)
 
     def load(self, oracle: Oracle) -> None:
         """Upload what kernels read, and put NaN wherever they may or may not write."""
@@ -244,12 +254,14 @@ class LayerTrial:
         """Candidates share the memory of the layer's own problem."""
         return Bench(self._maker, self._kernels, self._layer, self._inputs, self._batch, self._keeps_z)
 
-    def _check(self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters) -> Sequence[Launch]:
+    def _check(
+        self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters
+    ) -> Sequence[Launch]:
         case: Any = (layer, inputs, samples)
         if case not in self._oracles:
             self._oracles[case] = Oracle.of(*case)
-        launches = bench.launches(self._kernel, parameters, samples)
         bench.load(self._oracles[case])
+        launches = bench.launches(self._kernel, parameters, samples)
         for launch in launches:
             launch()
         bench.check(self._kernel, self._oracles[case])
