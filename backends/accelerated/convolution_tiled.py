@@ -177,7 +177,7 @@ class DeviceTiledConvolution(DeviceConvolution):
                 filters, filter0 = self._filters, np.int64(-part.begin)
                 launches.append(self._take_filters(part, defines))
             arguments = (source, place.theta, place.theta0, filters, filter0, *map(np.int32, part), np.int32(samples))
-            launches.append(self._bind_part(back, samples, part, (*arguments, kept, target), defines))
+            launches.append(self._bind_part(back, samples, part, (*arguments, kept, target, *self._offsets), defines))
         return launches
 
     def _bind_part(
