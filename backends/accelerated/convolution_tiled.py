@@ -149,7 +149,7 @@ class DeviceTiledConvolution(DeviceConvolution):
                 "TILED": (1, 0),
                 "TILE_Y": sorted({*within(ROWS, size[0]), rows}),
                 "TILE_X": sorted({RUNTIMES, *within(COLUMNS, size[1]), columns}),
-                "WORK": within(WORK, outputs),
+                "WORK": sorted({*within(WORK, outputs), *([share] if is_cpu else [])}),
                 "UNROLL": (1, 0),
                 "CONSTANT_FILTERS": (0,) if splits is None else (1, 0),
                 "KERNELS": (0, 1) if 1 < kernels <= MOST_ALONE else (0,),
