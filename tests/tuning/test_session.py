@@ -39,8 +39,7 @@ def tuned(runtime, tiles, pretended):
             return own if lanes else [layout, *own]
 
         found = []
-        for one in tune(runtime, tasks, "float32", 3600.0, lambda at: None, lambda: stop(found)):
-            found.append(one)
+        found.extend(tune(runtime, tasks, "float32", 3600.0, lambda at: None, lambda: stop(found)))
         return found
 
     return run
