@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from gcnn.backend import Device, Program
 from gcnn.backends.accelerated.backend import MAKERS
 from gcnn.backends.accelerated.convolution_tiled import RUNTIMES
 from gcnn.backends.accelerated.plan import AcceleratedPlan
+from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.choosers import Collector, Task
 from gcnn.backends.accelerated.tuning.timing import DeviceClock, Timed, take_turns
 from gcnn.backends.opencl.backend import BACKEND
@@ -158,7 +159,7 @@ def transfers(runtime: OpenCLRuntime, device: Device) -> Sizes:
     for size in BYTES:
         host, buffer = np.zeros(size, "uint8"), runtime.alloc(size, "transfers")
 
-        def timed(mapped_from: int, upload: bool, host: np.ndarray = host, buffer: object = buffer) -> Run:
+        def timed(mapped_from: int, upload: bool, host: np.ndarray = host, buffer: Buffer = buffer) -> Run:
             def run(runs: int) -> float:
                 policy, runtime.mapped_from = runtime.mapped_from, mapped_from
                 begin = time.perf_counter()
@@ -188,7 +189,7 @@ COLUMNS = ("device", "experiment", "size", "variant", "median", "lower quartile"
 
 def measure(device: Device, name: str, rounds: int) -> Iterator[tuple[Any, ...]]:
     """Rows of the table, in seconds of one run."""
-    runtime = BACKEND.runtime(device)
+    runtime = cast(OpenCLRuntime, BACKEND.runtime(device))
     for size, variants in EXPERIMENTS[name](runtime, device):
         times = take_turns([Timed(run) for run in variants.values()], rounds, lambda so_far: False)
         for variant, seconds in zip(variants, np.quantile(times, (0.5, 0.25, 0.75, 0), axis=0).T, strict=True):

@@ -24,8 +24,8 @@ class Tuned:
     """What was found for one kernel.
 
     Attributes:
-        layer: whose it is.
-        kernel: its name.
+        layer: whose it is, with the layout where that is not the usual one.
+        kernel: its name; "plan" for the layout of the plan.
         default: parameters that are taken without tuning.
         benchmark: those that Hedberg's section 9 advises, as a baseline.
         chosen: the fastest right ones; the default where nothing beats it; `None` where nothing works.
@@ -35,6 +35,7 @@ class Tuned:
         tried: how many candidates.
         refused: those that are wrong or fail, each with the reason.
         complete: whether there was time for all.
+        kept: the file that it was written to; `None` where it was not.
     """
 
     layer: str
@@ -48,6 +49,7 @@ class Tuned:
     tried: int
     refused: tuple[tuple[Mapping[str, int], str], ...]
     complete: bool
+    kept: str | None = None
 
 
 @runtime_checkable

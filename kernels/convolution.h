@@ -8,12 +8,24 @@
  *           BIASES           where the biases begin, which is the number of weights
  *           SHARED_KERNELS   1 where one kernel a map serves all its inputs, w_ij = w_i; else 0
  *           KERNEL_OFFSETS   for a table, the OUT_MAPS * IN_MAPS positions of the w_ij, -1 for none; not defined where full
+ *           KERNEL_LIST      1 for a table that is too long for constants: the positions are then the last argument of kernels, OFFSETS
+ *                            in their parameters, and of functions that need them, THE_OFFSETS where these are called
  */
 #define TAPS (TAPS_Z * TAPS_Y * TAPS_X)
 #define PARAMETERS (BIASES + OUT_MAPS)
 
 #if defined(KERNEL_OFFSETS)
 CONSTANT int kernel_offsets[OUT_MAPS * IN_MAPS] = {KERNEL_OFFSETS};
+#endif
+#if KERNEL_LIST
+#define OFFSETS , GLOBAL const int* RESTRICT kernel_offsets
+#define THE_OFFSETS , kernel_offsets
+#else
+#define OFFSETS
+#define THE_OFFSETS
+#endif
+
+#if defined(KERNEL_OFFSETS) || KERNEL_LIST
 #define KERNEL_AT(i, j) kernel_offsets[(i) * IN_MAPS + (j)]
 #define CONNECTED(kernel_at) ((kernel_at) >= 0)
 #elif SHARED_KERNELS

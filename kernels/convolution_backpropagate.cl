@@ -40,8 +40,8 @@
 #define MET(c, u) (FLOOR_OF((c) + PAD_X - (u)) - FIRST_SEEN)
 
 /* sum := over outputs and taps, for the tile whose corner is input map j0, plane iz, row iy, column ix0. */
-INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta, GLOBAL const REAL* theta, const int j0,
-                    const int iz, const int iy, const int ix0, const int inner)
+INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta, GLOBAL const REAL* theta OFFSETS,
+                    const int j0, const int iz, const int iy, const int ix0, const int inner)
 {
     UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) sum[m][c] = (REALV)(0);
 
@@ -69,7 +69,7 @@ INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta
 
 ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
                                            GLOBAL const REAL* RESTRICT z_in, GLOBAL const REAL* RESTRICT y_in,
-                                           GLOBAL REAL* RESTRICT dy_in)
+                                           GLOBAL REAL* RESTRICT dy_in OFFSETS)
 {
     int item = GROUP_ID(0);
     const int column_tile = item % COLUMN_TILES;
@@ -83,7 +83,7 @@ ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GL
 
     REALV sum[MAPS_TILE][COLUMNS_TILE];
     delta += (INDEX)block * OUT_MAPS * OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH * LANES;
-    ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0, j0, iz, iy);
+    ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0 THE_OFFSETS, j0, iz, iy);
 
     UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) {
         const INDEX line = (((INDEX)block * IN_MAPS + j0 + m) * IN_DEPTH + iz) * IN_HEIGHT + iy;

@@ -40,7 +40,7 @@ typedef REAL KEPT;
 #define LAST_INNER (IN_WIDTH + PAD_X < WINDOW ? -1 : (IN_WIDTH + PAD_X - WINDOW) / STRIDE_X)
 
 /* z := b + the sum over inputs and taps, for the tile whose corner is map i0, plane oz, row oy0, column ox0. */
-INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* theta,
+INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* theta OFFSETS,
                       const int i0, const int oz, const int oy0, const int ox0, const int inner)
 {
     UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) z[m][r][c] = (REALV)(theta[BIASES + i0 + m]);
@@ -76,7 +76,7 @@ INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const 
 }
 
 ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
-                                     GLOBAL KEPT* RESTRICT kept, GLOBAL REAL* RESTRICT y)
+                                     GLOBAL KEPT* RESTRICT kept, GLOBAL REAL* RESTRICT y OFFSETS)
 {
     int item = GROUP_ID(0);
     const int column_tile = item % COLUMN_TILES;
@@ -91,7 +91,7 @@ ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL co
 
     REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE];
     y_in += (INDEX)block * IN_MAPS * IN_DEPTH * IN_HEIGHT * IN_WIDTH * LANES;
-    ON_COLUMN_TILE(column_tile, convolve, z, y_in, theta + theta0, i0, oz, oy0);
+    ON_COLUMN_TILE(column_tile, convolve, z, y_in, theta + theta0 THE_OFFSETS, i0, oz, oy0);
 
 #ifdef POOL_X
     UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE / POOL_Y) UNROLLED(c, COLUMNS_TILE / POOL_X) {

@@ -21,7 +21,7 @@
 #include "convolution.h"
 
 #if SHARED_KERNELS
-#if INPUTS_TILE > 1 || (defined(KERNEL_OFFSETS) && MAPS_TILE > 1)
+#if INPUTS_TILE > 1 || ((defined(KERNEL_OFFSETS) || KERNEL_LIST) && MAPS_TILE > 1)
 #error "maps that share a kernel among other inputs are not computed together"
 #endif
 #define INPUT_TILES 1
@@ -64,7 +64,7 @@ DEVICE TILE find_tile(int item)
 }
 
 /* Where sum number k of map m belongs among the layer's parameters; -1 where another tile writes it, or there is none. */
-DEVICE int parameter_of(const TILE tile, const int m, const int k)
+DEVICE int parameter_of(const TILE tile, const int m, const int k OFFSETS)
 {
     const int i = tile.i + m;
     if (i < tile.own_i) return -1;
@@ -166,7 +166,7 @@ INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* d
 }
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
-                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first)
+                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first OFFSETS)
 {
     const int part = GROUP_ID(0) / (MAP_TILES * (KERNEL_TILES + 1));
     const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * (KERNEL_TILES + 1)));
@@ -187,12 +187,12 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     rows += first;
 #if !SUM_SAMPLES
     UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
-        const int at = parameter_of(tile, m, k);
+        const int at = parameter_of(tile, m, k THE_OFFSETS);
         if (at >= 0) STORE_ROWS(sum[m][k], rows, width, at, part, samples);
     }
 #elif V == LANES
     UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
-        const int at = parameter_of(tile, m, k);
+        const int at = parameter_of(tile, m, k THE_OFFSETS);
         if (at >= 0) rows[part * width + at] = (REAL)SUMV(TO_WIDEV(sum[m][k]));
     }
 #else
@@ -202,7 +202,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         lanes[(m * WEIGHTS_TILE + k) * (LANES + 1) + LOCAL_ID(0)] = TO_WIDEV(sum[m][k]);
     BARRIER();
     for (int s = LOCAL_ID(0); s < SUMS; s += LANES) {
-        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE), begins = s * (LANES + 1);
+        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS), begins = s * (LANES + 1);
         for (int reach = LANES / 2; reach > 0; reach /= 2)
             for (int lane = begins; lane < begins + reach; ++lane) lanes[lane] += lanes[lane + reach];
         if (at >= 0) rows[part * width + at] = (REAL)lanes[begins];

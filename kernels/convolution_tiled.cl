@@ -66,7 +66,7 @@ typedef struct {
     int earlier, now, later;
 } PROGRESS;
 
-DEVICE PROGRESS progress_of(const int map, const int begin, const int end)
+DEVICE PROGRESS progress_of(const int map, const int begin, const int end OFFSETS)
 {
     PROGRESS progress = {0, 1, 0};
 #if SPLIT_KERNELS
@@ -107,7 +107,7 @@ DEVICE void leave(const REAL sum, const PROGRESS progress, GLOBAL REAL* kept, GL
 
 KERNEL void tiled(GLOBAL const REAL* RESTRICT from, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
                   FILTERS const REAL* RESTRICT filters, INDEX filter0, int begin, int end, int first_map, int maps, int first_source,
-                  int end_source, int samples, GLOBAL REAL* kept, GLOBAL REAL* to)
+                  int end_source, int samples, GLOBAL REAL* kept, GLOBAL REAL* to OFFSETS)
 {
     SHARED REAL span[SPAN_Y * SPAN_X];
     int group = GROUP_ID(0);
@@ -121,7 +121,7 @@ KERNEL void tiled(GLOBAL const REAL* RESTRICT from, GLOBAL const REAL* RESTRICT 
     const int from_x = FIRST_MET(x0, TAPS_X, STRIDE_X, PAD_X), from_y = FIRST_MET(y0, TAPS_Y, STRIDE_Y, PAD_Y);
     const INDEX at = ((((INDEX)sample * TO(MAPS) + map) * TO(DEPTH) + z) * TO(HEIGHT) + y) * TO(WIDTH) + x;
 
-    const PROGRESS progress = progress_of(map, begin, end);
+    const PROGRESS progress = progress_of(map, begin, end THE_OFFSETS);
     REAL sum = inside ? sum_so_far(progress, kept, at, theta + theta0 + BIASES, map) : 0;
     for (int source = first_source; source < end_source; ++source) {
         const int kernel_at = KERNEL_OF(map, source);
@@ -154,7 +154,7 @@ KERNEL void tiled(GLOBAL const REAL* RESTRICT from, GLOBAL const REAL* RESTRICT 
 #ifdef WORK
 HINTED KERNEL void untiled(GLOBAL const REAL* RESTRICT from, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
                            FILTERS const REAL* RESTRICT filters, INDEX filter0, int begin, int end, int first_map, int maps,
-                           int first_source, int end_source, int samples, GLOBAL REAL* kept, GLOBAL REAL* to)
+                           int first_source, int end_source, int samples, GLOBAL REAL* kept, GLOBAL REAL* to OFFSETS)
 {
     const INDEX count = (INDEX)samples * maps * TO_SIZE, first = (INDEX)GLOBAL_ID(0) * WORK;
     for (INDEX n = first; n < first + WORK && n < count; ++n) {
@@ -162,7 +162,7 @@ HINTED KERNEL void untiled(GLOBAL const REAL* RESTRICT from, GLOBAL const REAL* 
         const int map = first_map + (int)(n / TO_SIZE % maps), sample = (int)(n / TO_SIZE / maps);
         const INDEX at = ((INDEX)sample * TO(MAPS) + map) * TO_SIZE + n % TO_SIZE;
 
-        const PROGRESS progress = progress_of(map, begin, end);
+        const PROGRESS progress = progress_of(map, begin, end THE_OFFSETS);
         REAL sum = sum_so_far(progress, kept, at, theta + theta0 + BIASES, map);
         for (int source = first_source; source < end_source; ++source) {
             const int kernel_at = KERNEL_OF(map, source);

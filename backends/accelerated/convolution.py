@@ -25,6 +25,8 @@ REGISTERS = 24
 """Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
 ITEMS_A_UNIT = 8
 """Work-items for each compute unit, so that none of them waits long for the last."""
+LONGEST_LIST = 16384
+"""Positions of kernels that fit into 64 KB, which every device has for constants."""
 PARTS = (1, 2, 4, 8, 16)
 """Candidates for the parts that the gradient's sums are dealt to."""
 _GROUPS_OF_PARTS = 16
@@ -51,13 +53,21 @@ class DeviceConvolution(DeviceLayer):
             names = ("TAPS", "STRIDE", "PAD")
             self._sizes |= {f"{which}_{axis}": value for which, value in zip(names, values, strict=True)}
         self._options: dict[str, object] = {"SHARED_KERNELS": int(layer.shared)}
+        self._offsets: tuple[Buffer, ...] = ()
         if layer.table is not None:
-            self._options["KERNEL_OFFSETS"] = ",".join(map(str, kernel_offsets(layer, inputs).ravel()))
+            self._list_kernels(kernel_offsets(layer, inputs))
         self._forward = self._choose("forward", self._forward_space(), self._forward_options)
         self._back = self._choose("backpropagate", self._back_space(), BACK_OPTIONS)
         self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
         split = self._gradient["SPLIT"]
         self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
+
+    def _list_kernels(self, offsets: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        if offsets.size <= LONGEST_LIST:
+            self._options["KERNEL_OFFSETS"] = ",".join(map(str, offsets.ravel()))
+        else:
+            self._options["KERNEL_LIST"] = 1
+            self._offsets = (self.place.kernels.constant(offsets.astype(np.int32), "positions of kernels"),)
 
     @property
     def _forward_options(self) -> dict[str, object]:
@@ -100,7 +110,7 @@ class DeviceConvolution(DeviceLayer):
         )
 
     def _gradient_space(self) -> Space:
-        alone = self._shared and "KERNEL_OFFSETS" in self._options
+        alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
         taps = min(self._taps[2], 5)
         default = {
@@ -156,7 +166,7 @@ class DeviceConvolution(DeviceLayer):
 
     def combine(self, samples: int) -> list[Work]:
         place = self.place
-        return [self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target))]
+        return [self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target, *self._offsets))]
 
     def _bind_forward(self, samples: int, arguments: tuple[Any, ...]) -> Work:
         tile, (rows, columns) = self._forward, self._computed
@@ -168,7 +178,7 @@ class DeviceConvolution(DeviceLayer):
         place, tile = self.place, self._back
         groups = place.blocks(samples) * self._read[0] * self._read[1] * tiles(self._sources, tile["MAPS_TILE"])
         groups *= tiles(self._read[2], tile["COLUMNS_TILE"])
-        arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in)
+        arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in, *self._offsets)
         return [self._bind("backpropagate", "backpropagate", groups, arguments, BACK_OPTIONS | dict(tile))]
 
     def gradient(self, samples: int) -> list[Work]:
@@ -190,7 +200,7 @@ class DeviceConvolution(DeviceLayer):
             inputs * self._taps[0] * tiles(self._taps[1], tile["ROWS_TILE"]) * tiles(self._taps[2], tile["TAPS_TILE"])
         )
         groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
-        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first)
+        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first, *self._offsets)
         return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
 
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:

@@ -63,7 +63,12 @@ class Part(NamedTuple):
 
 
 class DeviceTiledConvolution(DeviceConvolution):
-    """Forward and back to the input; the gradient is DeviceConvolution's, in groups of one."""
+    """Forward and back to the input; the gradient is DeviceConvolution's, in groups of one.
+
+    Untuned it is what section 10.1.2 has for GPUs, on whatever device: a tile of Algorithm 4 for all images of the batch at once, and
+    filters in memory for constants where few launches do. The benchmark on a processor is what section 9 advises there: groups that
+    the runtime chooses, as many work-items as units, each with a block of rows, nothing unrolled, no memory but global.
+    """
 
     def _choose(self, kernel: str, space: Space, options: dict[str, object]) -> Parameters:
         if kernel == "gradient":
@@ -92,30 +97,42 @@ class DeviceTiledConvolution(DeviceConvolution):
         count = min(self._fitting * prod(self._taps), self._parameters - self._maps)
         return self.place.kernels.alloc(count, "filters of a launch")
 
-    def _tiled_space(self, back: bool) -> Space:
-        place, limits = self.place, self.place.kernels.runtime.limits
-        made, maps = (self._read, self._sources) if back else (self._made, self._maps)
-        size, taps, element = made[1:], self._taps[1:], place.kernels.dtype.itemsize
-        connections = int((self._positions >= 0).sum())
+    def _images(self, back: bool) -> cost.Images:
+        """One plane of what is convolved, as the model of costs sees it: without borders, and as large as it is read."""
+        made, taps = (self._read if back else self._made)[1:], self._taps[1:]
         # Back to the input a tile sees the less, the longer the stride; what it sees with 1 is enough.
         stride = (1, 1) if back else self._stride[1:]
-        whole = [(n - 1) * step + most for n, step, most in zip(size, stride, taps, strict=True)]
-        pairs = [(pair[0], pair[1]) for pair in (whole, taps, stride)]
-        images = cost.Images(pairs[0], pairs[1], maps, max(connections, 1), pairs[2], element=element)
-        units, group = tiles(limits.compute_units, place.blocks() * maps * made[0]), min(GROUP, limits.block_items)
-        largest = (min(size[0], limits.block[1], group), min(size[1], limits.block[0], group))
-        tiling = cost.practical_tiling(images, cost.Bounds(units, group, limits.shared_bytes, largest))
+        rows, columns = ((n - 1) * step + most for n, step, most in zip(made, stride, taps, strict=True))
+        connections = max(int((self._positions >= 0).sum()), 1)
+        maps, element = self._sources if back else self._maps, self.place.kernels.dtype.itemsize
+        return cost.Images(
+            (rows, columns), (taps[0], taps[1]), maps, connections, (stride[0], stride[1]), element=element
+        )
+
+    def _tiled_space(self, back: bool) -> Space:
+        place, limits = self.place, self.place.kernels.runtime.limits
+        images, depth = self._images(back), (self._read if back else self._made)[0]
+        size, planes = images.written, place.blocks() * images.outputs * depth
+        group = min(GROUP, limits.block_items)
+        bounds = cost.Bounds(
+            units=tiles(limits.compute_units, planes),
+            group_items=group,
+            shared_bytes=limits.shared_bytes,
+            largest=(min(size[0], limits.block[1], group), min(size[1], limits.block[0], group)),
+            constant_bytes=limits.constant_bytes,
+        )
+        tiling = cost.practical_tiling(images, bounds)
         kernels = (self._parameters - self._maps) // prod(self._taps)
-        splits = -(-kernels // self._fitting) if self._fitting else MOST_SPLITS + 1
+        taps = (self._taps[0] * self._taps[1], self._taps[2])
+        splits = cost.filter_launches(replace(images, taps=taps, connections=max(kernels, 1)), bounds)
         rows, columns = tiling.tile if tiling else (1, min(group, 64))
         free = {"TILE_Y": rows, "TILE_X": columns, "WORK": 1, "HINT": 1, "KERNELS": 0}
         default = free | {
             "TILED": int(tiling is not None),
-            "UNROLL": int(prod(taps) <= SMALL),
-            "CONSTANT_FILTERS": int(splits <= MOST_SPLITS),
+            "UNROLL": int(prod(images.taps) <= SMALL),
+            "CONSTANT_FILTERS": int(splits is not None and splits <= MOST_SPLITS),
         }
-        is_cpu = place.kernels.runtime.device.kind == "cpu"
-        outputs = place.blocks() * maps * prod(made)
+        is_cpu, outputs = place.kernels.runtime.device.kind == "cpu", planes * prod(size)
         share = tiles(tiles(outputs, limits.compute_units), size[1]) * size[1]
         advice = free | {"TILED": 0, "TILE_Y": 1, "TILE_X": RUNTIMES, "WORK": share, "UNROLL": 0, "CONSTANT_FILTERS": 0}
 
@@ -133,9 +150,9 @@ class DeviceTiledConvolution(DeviceConvolution):
                 "TILED": (1, 0),
                 "TILE_Y": sorted({*within(ROWS, size[0]), rows}),
                 "TILE_X": sorted({RUNTIMES, *within(COLUMNS, size[1]), columns}),
-                "WORK": within(WORK, outputs),
+                "WORK": sorted({*within(WORK, outputs), *([share] if is_cpu else [])}),
                 "UNROLL": (1, 0),
-                "CONSTANT_FILTERS": (1, 0) if self._fitting else (0,),
+                "CONSTANT_FILTERS": (0,) if splits is None else (1, 0),
                 "KERNELS": (0, 1) if 1 < kernels <= MOST_ALONE else (0,),
                 "HINT": (1, HINT) if is_cpu else (1,),
             },
@@ -178,7 +195,7 @@ class DeviceTiledConvolution(DeviceConvolution):
                 filters, filter0 = self._filters, np.int64(-part.begin)
                 launches.append(self._take_filters(part, defines))
             arguments = (source, place.theta, place.theta0, filters, filter0, *map(np.int32, part), np.int32(samples))
-            launches.append(self._bind_part(back, samples, part, (*arguments, kept, target), defines))
+            launches.append(self._bind_part(back, samples, part, (*arguments, kept, target, *self._offsets), defines))
         return launches
 
     def _bind_part(

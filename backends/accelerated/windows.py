@@ -110,11 +110,13 @@ def amount_space(name: str, most: int, items: int, default: int, runtime: Runtim
 
     Windows do not overlap, and every input is read once whatever an item takes (`cost.pooling`): there is nothing to rank
     candidates by. The benchmark is the advice of Hedberg's section 9: on CPUs a work-item a unit, on GPUs one for each.
+    It is tried too.
     """
     share = tiles(items, runtime.limits.compute_units) if runtime.device.kind == "cpu" else 1
-    candidates = [n for n in AMOUNTS if n <= max(most, 1)]
+    benchmark = max(1, min(share, most, MOST_WORK))
+    candidates = sorted({benchmark, *(n for n in AMOUNTS if n <= max(most, 1))})
     return Space(
         parameters={name: candidates},
         default={name: max(n for n in candidates if n <= default)},
-        benchmark={name: max(1, min(share, most, MOST_WORK))},
+        benchmark={name: benchmark},
     )

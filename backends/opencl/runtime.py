@@ -224,13 +224,15 @@ class OpenCLKernel:
     """A kernel of a built program, what it takes and what it needs."""
 
     def __init__(self, owner: OpenCLRuntime, program: Any, name: str, takes: tuple[Parameter, ...] | None) -> None:
-        self.owner, self.program, self.name, self.parameters = owner, program, name, takes
+        self.owner, self.program, self.name = owner, program, name
         cl, handle = owner._cl, owner._handle
         raw = cl.Kernel(program, name)
         info = cl.kernel_work_group_info
         self.block_items = int(raw.get_work_group_info(info.WORK_GROUP_SIZE, handle))
         self.shared_bytes = int(raw.get_work_group_info(info.LOCAL_MEM_SIZE, handle))
         self.argument_count = int(raw.num_args)
+        # A macro may add parameters that the text does not show.
+        self.parameters = takes if takes is not None and len(takes) == self.argument_count else None
 
 
 class OpenCLLaunch:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 
 from gcnn.backend import API_VERSION, Device
-from gcnn.errors import Unsupported
+from gcnn.errors import DataError, Unsupported
 from gcnn.tuning import Progress, Tuned
 
 
@@ -15,8 +16,9 @@ class Pretended:
 
     name, api_version = "pretended", API_VERSION
 
-    def __init__(self, found, error=None, interrupted_before=None):
+    def __init__(self, found, error=None, interrupted_before=None, fails_after=None):
         self._found, self._error, self._interrupted_before = found, error, interrupted_before
+        self._fails_after = fails_after
         self.asked = None
 
     def devices(self):
@@ -35,6 +37,8 @@ class Pretended:
         for number, tuned in enumerate(self._found):
             if number == self._interrupted_before:
                 signal.raise_signal(signal.SIGINT)
+            if number == self._fails_after:
+                raise DataError("the device is gone")
             if stop():
                 return
             watch(Progress(tuned.kernel, number, len(self._found), 0, 10))
@@ -76,7 +80,23 @@ def test_each_kernel_is_shown_with_default_benchmark_choice_and_gains(gcnn, add)
     assert "default TILE=8, benchmark TILE=300, chosen TILE=4 (10 tried)" in forward
     assert "out of time" in lines[lines.index("Dense(300)") + 2]
     assert "    TILE=3 is wrong: output 3" in lines
-    assert "chosen none works" in lines[-1]
+    assert "chosen none works" in lines[-2]
+    assert lines[-1] == "Median of 2: 1.25 times as fast as the default (1.00 to 1.50)."
+
+
+def test_where_results_are_kept_is_told_once(gcnn, add):
+    kept = [replace(tuned, kept="/results/card.json") for tuned in FOUND[:2]]
+    add(Pretended([*kept, FOUND[2]]))
+    lines = gcnn("tune", "mlp", "--backend", "pretended").stdout.splitlines()
+    assert [line for line in lines if "Kept in" in line] == [lines[-1]]
+    assert lines[-1].startswith("Kept in /results/card.json, ")
+
+
+def test_a_kernel_is_shown_before_the_next_is_tuned(gcnn, add):
+    add(Pretended(FOUND, fails_after=1))
+    result = gcnn("tune", "mlp", "--backend", "pretended")
+    assert result.exit_code != 0
+    assert "chosen TILE=4 (10 tried)" in result.stdout
 
 
 def test_options_reach_the_backend(gcnn, add, small):

@@ -85,6 +85,7 @@ def test_on_a_processor_the_benchmark_is_what_section_9_advises_and_gives_the_or
     assert rest == 0
     units = asked.problem.sizes["BLOCKS"] * 3 * 7 / rows
     assert 1 <= units <= 64
+    assert asked.space.benchmark["WORK"] in asked.space.parameters["WORK"]
     assert asked.trial().prepare(asked.space.benchmark)(1) > 0
 
 

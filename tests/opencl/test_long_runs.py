@@ -39,7 +39,7 @@ def _data(samples=8, seed=0, inputs=(1, 6, 6), outputs=3):
     ]
 
 
-def _trained(plan, seed, steps=40):
+def _trained(plan, seed, steps=150):
     x, t = _data(seed=seed)
     for _ in range(steps):
         plan.step(x, t)

@@ -11,6 +11,7 @@ import pytest
 import gcnn
 from gcnn import kernels
 from gcnn.backend import Program
+from gcnn.backends.accelerated import convolution
 from gcnn.backends.accelerated.backend import MAKERS
 from gcnn.backends.accelerated.convolution import DeviceConvolution
 from gcnn.backends.accelerated.convolution_tiled import FILE, GROUP, RUNTIMES, DeviceTiledConvolution
@@ -99,7 +100,7 @@ def _launched(plan: AcceleratedPlan, back: bool = False) -> list[str]:
 
 
 @pytest.mark.row("P6", "T5")
-@pytest.mark.equations("H60-62", "H70-75")
+@pytest.mark.equations("H60", "H61", "H62", "H74", "H75")
 @pytest.mark.parametrize(
     ("name", "free"),
     [(name, TILED) for name in LAYERS] + [("strides and padding", UNTILED), ("volume", UNTILED)],
@@ -245,3 +246,28 @@ def test_planes_have_kernels_of_their_own_and_other_layouts_keep_theirs(device, 
         )
         assert type(plan._layers[0]) is DeviceConvolution
         plan.close()
+
+
+LONG = Convolution(3, 2, table=[[1, 0, 1], [0, 1, 1], [0, 0, 0]], activation="tanh")
+
+
+@pytest.mark.parametrize("layer", [LONG, replace(LONG, shared=True)], ids=["own kernels", "shared"])
+def test_a_table_too_long_for_constants_is_read_from_global_memory(plans, layer, monkeypatch):
+    monkeypatch.setattr(convolution, "LONGEST_LIST", 8)  # the table has 9 entries
+    plan, oracle = plans([layer], (3, 5, 6), batch=4)
+    assert plan._layers[0]._options["KERNEL_LIST"] == 1
+    rng = np.random.default_rng(0)
+    x, v = rng.standard_normal((3, 3, 5, 6)), rng.standard_normal((3, 3, 4, 5))
+    np.testing.assert_allclose(plan.forward(x), oracle.forward(x), atol=1e-13)
+    np.testing.assert_allclose(plan.vjp(x, v), oracle.vjp(x, v), atol=1e-13)
+    gradients = (one.vectors.download(one.gradient) for one in (plan, oracle))
+    np.testing.assert_allclose(*gradients, atol=1e-12)
+    np.testing.assert_allclose(plan.sample_gradients(x, v), oracle.sample_gradients(x, v), atol=1e-12)
+
+
+def test_a_table_of_twenty_thousand_connections_works(plans):
+    table = np.random.default_rng(0).random((200, 100)) < 0.5
+    plan, oracle = plans([Convolution(200, 1, table=table.tolist())], (100, 1, 2), batch=2)
+    x, v = np.random.default_rng(1).standard_normal((2, 100, 1, 2)), np.ones((2, 200, 1, 2))
+    np.testing.assert_allclose(plan.forward(x), oracle.forward(x), atol=1e-12)
+    np.testing.assert_allclose(plan.vjp(x, v), oracle.vjp(x, v), atol=1e-12)

@@ -11,6 +11,7 @@ from gcnn.backend import Device, Program
 from gcnn.backends.accelerated.backend import MAKERS
 from gcnn.backends.accelerated.dense import DeviceDense
 from gcnn.backends.accelerated.plan import AcceleratedPlan
+from gcnn.backends.accelerated.tuning import session
 from gcnn.backends.accelerated.tuning.choosers import Collector
 from gcnn.backends.accelerated.tuning.errors import WrongResult
 from gcnn.backends.opencl.backend import BACKEND
@@ -105,20 +106,30 @@ def test_a_kernel_that_writes_beyond_its_end_is_refused(tasks, monkeypatch):
 
 
 @pytest.mark.row("P13", "T8")
-def test_what_a_search_finds_is_used_by_the_next_plan(device):
-    program = Program.of(gcnn.Network([layers.Dense(4, activation="tanh")], 8, "mse"))
+def test_what_a_search_finds_is_used_by_the_next_plan(device, monkeypatch):
+    # Few candidates and as much time as they take; kernels of the usual layout only.
+    monkeypatch.setattr(session, "PROMISING", 0.0)
+    program = Program.of(gcnn.Network([layers.Dense(2, activation="tanh")], 3, "mse"))
     before = BACKEND.plan(program, device, "float32", 16)
     assert {entry["from"] for entry in before.report()["tuning"]} == {"default"}
     seen = []
-    found = list(BACKEND.tune(program, device, "float32", 16, 8.0, seen.append, lambda: False))
-    assert [tuned.kernel for tuned in found] == NAMES_OF_KERNELS
+    found = list(BACKEND.tune(program, device, "float32", 16, 3600.0, seen.append, lambda: False))
+    assert [tuned.kernel for tuned in found[:3]] == NAMES_OF_KERNELS
+    assert [tuned.kernel for tuned in found].index("plan") == len(found) - 1
     assert all(tuned.refused == () for tuned in found)
     assert all(tuned.gain == 1 or tuned.gain > 1.03 for tuned in found)
-    assert seen[-1].number == seen[-1].kernels - 1
+    assert seen[-1].kernel == "plan"
     after = BACKEND.plan(program, device, "float32", 16)
-    tuning = after.report()["tuning"]
-    assert [entry["parameters"] for entry in tuning] == [tuned.chosen for tuned in found]
-    assert {entry["from"] for entry in tuning} == {"tuned here"}
+    layout = after.report()["tuning"][0]
+    assert layout["parameters"] == found[-1].chosen
+    assert after.report()["lanes"] == found[-1].chosen["LANES"]
+    assert layout["from"] == "tuned here"
+    after.close()
+    # In the layout that was tuned, whichever was chosen.
+    after = AcceleratedPlan("opencl", BACKEND.runtime(device), device, MAKERS, program, "float32", 16, "vectors")
+    used = after.report()["tuning"]
+    assert [entry["parameters"] for entry in used] == [tuned.chosen for tuned in found[:3]]
+    assert {entry["from"] for entry in used} == {"tuned here"}
     for plan in (before, after):
         plan.close()
 
@@ -144,3 +155,9 @@ def test_awkward_problems_are_no_multiples_of_any_tile(tile, units, inputs):
         assert units == 1 or layer.units % units
         assert inputs == 1 or maps.points % inputs
         assert layer.activation == "tanh"
+
+
+def test_a_search_without_time_ends_and_keeps_nothing(device, tmp_path):
+    program = Program.of(gcnn.Network([layers.Dense(4)], 8, "mse"))
+    assert list(BACKEND.tune(program, device, "float32", 16, 0.0, lambda at: None, lambda: False)) == []
+    assert not (tmp_path / "tuned").exists()

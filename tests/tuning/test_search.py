@@ -33,6 +33,19 @@ def test_the_fastest_is_chosen_and_its_gain_over_default_and_benchmark_told(foun
     assert [tried.parameters["TILE"] for tried in outcome.tried] == [8, 1, 2, 4, 16]
 
 
+@pytest.mark.row("P13")
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_on_no_case_of_a_suite_is_the_chosen_slower_than_the_default(found, tiles, pretended, noise):
+    gains = []
+    for seed in range(100):
+        draw = np.random.default_rng(seed)
+        seconds = {tile: float(draw.uniform(0.5e-3, 2e-3)) for tile in (1, 2, 4, 8, 16)}
+        chosen = found(tiles(), pretended(seconds, noise=noise, seed=seed)).chosen["TILE"]
+        assert seconds[chosen] <= seconds[8]
+        gains.append(seconds[8] / seconds[chosen])
+    assert np.median(gains) > 1.3
+
+
 @pytest.mark.parametrize(("seconds", "chosen"), [(0.98e-3, 8), (0.975e-3, 8), (0.96e-3, 4), (0.5e-3, 4)])
 def test_the_default_stays_unless_it_is_beaten_by_more_than_three_per_cent(found, tiles, pretended, seconds, chosen):
     outcome = found(tiles(), pretended({4: seconds}))

@@ -76,3 +76,10 @@ def test_a_space_that_contradicts_itself_is_refused(arguments):
 def test_a_benchmark_may_be_what_nobody_would_try(limits):
     space = Space({"TILE": (1, 2)}, {"TILE": 1}, {"TILE": 1000})
     assert values(space.candidates(limits)) == [(1,), (2,)]
+
+
+def test_constraints_are_never_asked_about_what_is_no_candidate(limits):
+    whole = Constraint("8 % MAPS == 0", lambda p: 8 % p["MAPS"] == 0)
+    space = two(constraints=(whole,))
+    for parameters in ({"MAPS": 0, "COLUMNS": 4}, {"TILE": 4}, {}):
+        assert space.fault(parameters, limits) is not None

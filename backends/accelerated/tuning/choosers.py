@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning import ladder
 from gcnn.backends.accelerated.tuning.errors import TuningError
-from gcnn.backends.accelerated.tuning.key import Key, Problem, device_name
+from gcnn.backends.accelerated.tuning.key import PLAN, Key, Problem, device_name
 from gcnn.backends.accelerated.tuning.ladder import Choice
 from gcnn.backends.accelerated.tuning.search import Trial
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
@@ -102,7 +102,9 @@ class Ladder:
     def choose(self, space: Space, problem: Problem, layer: str, trial: Callable[[], Trial]) -> Parameters:
         key = Key.of(problem, self._runtime, self._dtype)
         if key not in self._chosen:
-            self._chosen[key] = ladder.choose(self._runtime, space, key, trial, self._mode, self._store, self._entries)
+            # A search over layouts would tune every kernel in each: that is for `gcnn tune`.
+            mode = "cache" if problem.file == PLAN and self._mode == "on" else self._mode
+            self._chosen[key] = ladder.choose(self._runtime, space, key, trial, mode, self._store, self._entries)
         parameters, origin = self._chosen[key]
         self.log.append({"layer": layer, "kernel": problem.name, "parameters": dict(parameters), "from": origin})
         return parameters

@@ -19,7 +19,7 @@ from gcnn.tuning import Progress, Tuned
 
 USUAL_SHARE, OTHERS_SHARE = 0.6, 0.9
 """Of the time, until when the kernels of the usual layout are tuned, and those of others; the rest is for whole plans."""
-PROMISING = 2.0
+PROMISING = 1.3
 """A layout that takes so many times longer with untuned kernels is not tuned."""
 _ROUNDS = 5
 
@@ -66,12 +66,12 @@ class _Session:
         self._store = Store(runtime.language, device_name(runtime))
 
     def tune(self, tasks: Sequence[Task], end: float) -> Iterator[Tuned]:
-        """Each once; what is found is kept before the next."""
+        """Each once, as far as there is time; what is found is kept before the next."""
         distinct: dict[Key, Task] = {}
         for task in tasks:
             distinct.setdefault(Key.of(task.problem, self._runtime, self._dtype), task)
         for number, (key, task) in enumerate(distinct.items()):
-            if self._stop():
+            if self._stop() or perf_counter() >= end:
                 return
             name = "plan" if task.problem.file == PLAN else key.kernel
 
@@ -82,7 +82,8 @@ class _Session:
             budget = Budget((end - perf_counter()) / (len(distinct) - number), self._stop)
             outcome = search(task.space, self._runtime.limits, task.trial(), budget, watch=progress)
             # A search that was stopped has nothing to say for the default.
-            if not self._stop() or outcome.chosen != task.space.default:
+            worth = outcome.chosen is not None and (not self._stop() or outcome.chosen != task.space.default)
+            if worth:
                 keep(self._store, key, task.space, outcome)
             yield Tuned(
                 layer=task.layer,
@@ -96,6 +97,7 @@ class _Session:
                 tried=len(outcome.tried),
                 refused=tuple((tried.parameters, tried.reason) for tried in outcome.refused),
                 complete=outcome.complete,
+                kept=str(self._store.path) if worth else None,
             )
 
 
