@@ -166,7 +166,9 @@ class DeviceConvolution(DeviceLayer):
 
     def combine(self, samples: int) -> list[Work]:
         place = self.place
-        return [self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target, *self._offsets))]
+        return [
+            self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target, *self._offsets))
+        ]
 
     def _bind_forward(self, samples: int, arguments: tuple[Any, ...]) -> Work:
         tile, (rows, columns) = self._forward, self._computed

@@ -102,7 +102,14 @@ class DevicePooledConvolution(DeviceConvolution):
 
     def combine(self, samples: int) -> list[Work]:
         place = self.place
-        arguments: tuple[Any, ...] = (place.y_in, place.theta, place.theta0, self._pooling.winners, place.y, *self._offsets)
+        arguments: tuple[Any, ...] = (
+            place.y_in,
+            place.theta,
+            place.theta0,
+            self._pooling.winners,
+            place.y,
+            *self._offsets,
+        )
         return [self._bind_forward(samples, arguments)]
 
     def delta(self, samples: int) -> list[Work]:
