@@ -10,8 +10,8 @@ from itertools import zip_longest
 from gcnn.backends.accelerated.inlet import Inlet
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.losses import DeviceLoss
-from gcnn.backends.accelerated.runtime import Buffer, Launch
-from gcnn.backends.accelerated.stitching import can_be_stitched, chained, side_by_side
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, can_be_stitched
 from gcnn.backends.accelerated.work import Work
 
 
@@ -78,12 +78,12 @@ class Launches:
         return [launch for number in reversed(range(self._lowest + 1)) for launch in self._below(number)]
 
     @cached_property
-    def training(self) -> Sequence[Launch]:
+    def training(self) -> Sequence[Work | Stitched]:
         """From the input and targets to the losses and the gradient; in few launches where works can be stitched."""
         chain, rows = [*self.forward, *self.loss, *self.slopes], self.gradients
         if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
             return [*chain, *chain_of(*rows)]
-        return [chained(chain, self._blocks), *(side_by_side(row) for row in rows)]
+        return [Chained(chain, self._blocks), *(SideBySide(row) for row in rows)]
 
     def sample_gradients(self, rows: Buffer, width: int) -> list[Work]:
         """From the last layer's δ to one row of parameters a sample."""

@@ -20,7 +20,7 @@ from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.planner import fused
-from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
@@ -241,6 +241,7 @@ class AcceleratedPlan:
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self._stages, self._layers, strict=True)
             ],
+            "launches": [work.label for work in self._for(self.batch).training],
             "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],
         }
@@ -262,7 +263,7 @@ class AcceleratedPlan:
         self._x.upload(x, len(x))
         return self._for(len(x))
 
-    def _enqueue(self, launches: Sequence[Launch]) -> None:
+    def _enqueue(self, launches: Sequence[Callable[[], None]]) -> None:
         for launch in launches:
             launch()
 

@@ -1,8 +1,8 @@
 """Several works in one launch. Kernels stay as they are written: each becomes a function whose group is an argument.
 
-    chained         one work-item takes a block through works that follow one another: what one leaves the next finds in the cache,
-                    and nobody waits between them
-    side_by_side    the groups of works that do not depend on one another, in one grid
+    Chained       one work-item takes a block through works that follow one another: what one leaves the next finds in the cache,
+                  and nobody waits between them
+    SideBySide    the groups of works that do not depend on one another, in one grid
 
 Both are for works of one item a group (V = LANES), which share no memory and wait for nobody. The text is put together from the
 kernels' own: all names that a file defines get a number, so that several files, and one file with several sizes, stand in one program.
@@ -11,7 +11,9 @@ kernels' own: all names that a file defines get a number, so that several files,
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -47,31 +49,61 @@ def can_be_stitched(works: Sequence[Work]) -> bool:
     )
 
 
-def chained(works: Sequence[Work], blocks: int) -> Launch:
-    """One launch of `blocks` items; each runs the groups of its block, work by work.
+class Stitched(ABC):
+    """Several works as one launch, put together when it is first called."""
 
-    Blocks must be the last axis of every grid, or what varies slowest on its only one.
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._works = works
+
+    @cached_property
+    @abstractmethod
+    def launch(self) -> Launch:
+        """Compiled and bound."""
+
+    def __call__(self) -> None:
+        """Enqueue it once more."""
+        self.launch()
+
+    @property
+    def label(self) -> str:
+        """What a report calls it."""
+        return " + ".join(work.label for work in self._works)
+
+
+class Chained(Stitched):
+    """One item a block, which runs the groups of its block, work by work.
+
+    Args:
+        works: in order. Blocks must be the last axis of every grid, or what varies slowest on its only one.
+        blocks: how many.
     """
-    text = _Text(works)
-    body = [f"    const int block = {_RAW_GROUP};"]
-    for work in works:
-        assert work.groups[-1] % blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
-        own = (*work.groups[:-1], work.groups[-1] // blocks)
-        body.append(
-            f"    for (int group = 0; group < {prod(own)}; ++group) {text.call(work, _axes('group', own, 'block'))};"
-        )
-    return text.bind("chained", body, blocks)
+
+    def __init__(self, works: Sequence[Work], blocks: int) -> None:
+        super().__init__(works)
+        self._blocks = blocks
+
+    @cached_property
+    def launch(self) -> Launch:
+        text, body = _Text(self._works), [f"    const int block = {_RAW_GROUP};"]
+        for work in self._works:
+            assert work.groups[-1] % self._blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
+            own = (*work.groups[:-1], work.groups[-1] // self._blocks)
+            call = text.call(work, _axes("group", own, "block"))
+            body.append(f"    for (int group = 0; group < {prod(own)}; ++group) {call};")
+        return text.bind("chained", body, self._blocks)
 
 
-def side_by_side(works: Sequence[Work]) -> Launch:
-    """One launch of the groups of all works, those of the first first."""
-    text, body, first = _Text(works), [f"    int group = {_RAW_GROUP};"], 0
-    for work in works:
-        count = prod(work.groups)
-        body.append(f"    if (group < {count}) {{ {text.call(work, _axes('group', work.groups, None))}; return; }}")
-        body.append(f"    group -= {count};")
-        first += count
-    return text.bind("side_by_side", body, first)
+class SideBySide(Stitched):
+    """The groups of all works in one grid, those of the first first."""
+
+    @cached_property
+    def launch(self) -> Launch:
+        text, body = _Text(self._works), [f"    int group = {_RAW_GROUP};"]
+        for work in self._works:
+            count = prod(work.groups)
+            body.append(f"    if (group < {count}) {{ {text.call(work, _axes('group', work.groups, None))}; return; }}")
+            body.append(f"    group -= {count};")
+        return text.bind("side_by_side", body, sum(prod(work.groups) for work in self._works))
 
 
 _RAW_GROUP = "(int)get_group_id(0)"

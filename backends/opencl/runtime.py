@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from gcnn.backends.opencl.build import build
 from gcnn.backends.opencl.faults import explain
 from gcnn.backends.opencl.transfers import mapped_from, read_mapped, write_mapped
 from gcnn.maps import Array
+
+MOST_PROGRAMS = 256
+"""Compiled programs that are kept for plans to come, those used last; launches keep their own. Some drivers take a megabyte each."""
 
 
 class OpenCLRuntime:
@@ -44,7 +48,7 @@ class OpenCLRuntime:
         self._process = os.getpid()
         self._closed = False
         self._tally = Tally()
-        self._programs: dict[str, OpenCLProgram] = {}
+        self._programs: OrderedDict[str, OpenCLProgram] = OrderedDict()
         self._uploads: list[Any] = []
         self._lock = threading.RLock()
         try:
@@ -157,6 +161,9 @@ class OpenCLRuntime:
             if key not in self._programs:
                 built = build(self._cl, self.context, self._handle, self.device.name, self._cache, text, name, options)
                 self._programs[key] = OpenCLProgram(self, built, name, source, defines)
+                while len(self._programs) > MOST_PROGRAMS:
+                    self._programs.popitem(last=False)
+            self._programs.move_to_end(key)
             return self._programs[key]
 
     def bind(

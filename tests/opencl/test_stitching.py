@@ -12,7 +12,7 @@ import gcnn
 from gcnn import kernels
 from gcnn.backend import Program
 from gcnn.backends.accelerated.plan import FUSED
-from gcnn.backends.accelerated.stitching import chained, side_by_side
+from gcnn.backends.accelerated.stitching import Chained, SideBySide
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Activation, Convolution, Dense, FeatureMap, MaxPooling, RadialBasis, WeightedSubsampling
 
@@ -80,8 +80,8 @@ def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypa
     texts = []
     compile_ = type(plan._runtime).compile
     monkeypatch.setattr(type(plan._runtime), "compile", lambda *a: texts.append(a[1]) or compile_(*a))
-    chained([works.slopes[0], works.slopes[0]], works.forward[0].groups[-1])
-    side_by_side([works.gradients[0][0]] * 3)
+    Chained([works.slopes[0]] * 2, works.forward[0].groups[-1])()
+    SideBySide([works.gradients[0][0]] * 3)()
     for text in texts:
         assert len(re.findall(r"#define INPUTS_\d+", text)) == 1
         called = [
