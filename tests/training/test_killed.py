@@ -41,7 +41,8 @@ def fit(epochs, path=None, **more):
 
 
 TRAIN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what runs in the background deaf to it
 sys.path.insert(0, sys.argv[1])
 from test_killed import ENDLESS, fit
 fit(ENDLESS, sys.argv[2])
