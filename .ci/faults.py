@@ -35,6 +35,20 @@ FAULTS = {
         "radial-basis/plain-beta",
         "data race at local memory",
     ),
+    "a tile is read before all of it is there": Fault(
+        "            }\n            BARRIER();\n            if (used) {",
+        "            }\n            if (used) {",
+        "convolution/plain",
+        "data race at local memory",
+        "planes",
+    ),
+    "a tile is replaced before all have read it": Fault(
+        "            BARRIER();\n            for (int n = LOCAL_ID(1)",
+        "            for (int n = LOCAL_ID(1)",
+        "convolution/plain",
+        "data race at local memory",
+        "planes",
+    ),
     "a barrier that some threads pass by": Fault(
         "if (LOCAL_ID(0) < reach) scratch[LOCAL_ID(0)] += scratch[LOCAL_ID(0) + reach];\n        BARRIER();",
         "if (LOCAL_ID(0) < reach) { scratch[LOCAL_ID(0)] += scratch[LOCAL_ID(0) + reach]; BARRIER(); }",

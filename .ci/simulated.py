@@ -40,6 +40,8 @@ LANES = 4
 """Samples of a block, and the most work-items of a group: they add up in two halvings."""
 SAMPLES = LANES + 1
 """Two blocks, of which the second is not full."""
+CONSTANT_BYTES = 256
+"""Of memory for constants: some filters fit at once, others in parts."""
 WORK = 2500
 """Multiplications and additions of a case's forward pass, at most, over all samples."""
 SAME_KERNELS = (
@@ -65,6 +67,7 @@ SAME_KERNELS = (
 FEW = {
     "float64": ("*/plain", "max-pooling/nan-wins", "losses/cross-entropy/softmax/one_hot", "updates/adam/dense"),
     "largest": ("dense/*", "convolution/*"),
+    "smallest": ("dense/*", "convolution/*"),
 }
 """The cases of what is run besides float32 and default tiles."""
 
@@ -95,7 +98,7 @@ class SimulatedRuntime(OpenCLRuntime):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         # The simulator claims no vectors; where told to use some, items compute on these.
-        self.limits = replace(self.limits, vector_bytes=self.itemsize * LANES)
+        self.limits = replace(self.limits, vector_bytes=self.itemsize * LANES, constant_bytes=CONSTANT_BYTES)
         self._kept: list[Any] = []
         self._files: dict[int, str] = {}
 
@@ -116,18 +119,18 @@ class SimulatedRuntime(OpenCLRuntime):
         return Counted(super().bind(kernel, *arguments), (self._files[id(kernel.program)], kernel.name))
 
 
-class Largest:
-    """Of every kernel the largest tiles that are allowed, which the sizes of small cases do not fill."""
+class Extreme:
+    """Of every kernel the largest tiles that are allowed, which the sizes of small cases do not fill, or the smallest."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, which: Callable[..., Parameters], limits: Limits) -> None:
+        self._which, self._limits = which, limits
 
     def choose(self, space: Space, problem: Problem, layer: str, trial: Callable[[], Trial]) -> Parameters:
-        return max(space.candidates(self._limits), key=lambda parameters: tuple(parameters.values()))
+        return self._which(space.candidates(self._limits), key=lambda parameters: tuple(parameters.values()))
 
 
 class SimulatedBackend(OpenCLBackend):
-    """Plans with default tiles, or the largest."""
+    """Plans with default tiles, or extreme ones."""
 
     def __init__(self, tiles: str) -> None:
         super().__init__()
@@ -137,7 +140,8 @@ class SimulatedBackend(OpenCLBackend):
         self, program: Program, device: Device, dtype: str, batch: int, variant: str | None = None
     ) -> AcceleratedPlan:
         runtime = self.runtime(device)
-        chooser = Largest(runtime.limits) if self._tiles == "largest" else Defaults()
+        extremes = {"largest": max, "smallest": min}
+        chooser = Extreme(extremes[self._tiles], runtime.limits) if self._tiles in extremes else Defaults()
         return AcceleratedPlan(self.name, runtime, device, MAKERS, program, dtype, batch, variant, chooser)
 
 
