@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from math import prod
 from typing import Any, cast
 
@@ -19,10 +20,14 @@ from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
 
 MAPS = (1, 2, 3, 4, 6, 8)
-COLUMNS = (1, 2, 3, 4, 6, 8, 12)
+COLUMNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
 """Candidates for the maps and columns of a tile."""
 REGISTERS = 24
-"""Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
+"""Sums that a work-item keeps, at most: with what it reads they fill the registers."""
+VECTOR_REGISTERS = 32
+"""Of a CPU's core with AVX-512."""
+CHAIN = 8
+"""Sums that are needed lest multiply-adds wait for one another: two begin in each cycle and take four."""
 ITEMS_A_UNIT = 8
 """Work-items for each compute unit, so that none of them waits long for the last."""
 LONGEST_LIST = 16384
@@ -80,52 +85,57 @@ class DeviceConvolution(DeviceLayer):
 
     def _forward_space(self) -> Space:
         maps, (rows, columns), (unit_y, unit_x) = self._maps, self._computed, self._unit
-        most = REGISTERS // (unit_y * unit_x)
-        m = best_tile(maps, MAPS, max(most // 2, 1))
-        wide = [n * unit_x for n in within(COLUMNS, columns // unit_x)]
+        tiles_of = {
+            "MAPS_TILE": within(MAPS, maps),
+            "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
+            "COLUMNS_TILE": [n * unit_x for n in within(COLUMNS, columns // unit_x)],
+        }
+        few = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
         return Space(
-            parameters={
-                "MAPS_TILE": within(MAPS, maps),
-                "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
-                "COLUMNS_TILE": wide,
-            },
-            default={
-                "MAPS_TILE": m,
-                "ROWS_TILE": unit_y,
-                "COLUMNS_TILE": best_tile(columns, wide, max(REGISTERS // (m * unit_y), unit_x)),
-            },
+            parameters=tiles_of,
+            default=self._quickest(tiles_of, few, (maps, rows, columns)),
             benchmark={"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x},
-            constraints=(few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE"),),
+            constraints=(few,),
         )
 
     def _back_space(self) -> Space:
         maps, columns, stride = self._sources, self._read[2], self._stride[2]
-        m = best_tile(maps, MAPS)
-        candidates = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns]
-        candidates = candidates or [min(stride, columns)]
+        wide = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns] or [min(stride, columns)]
+        tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": wide}
+        few = few_sums("MAPS_TILE", "COLUMNS_TILE")
         return Space(
-            parameters={"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": candidates},
-            default={"MAPS_TILE": m, "COLUMNS_TILE": best_tile(columns, candidates, REGISTERS // m)},
-            benchmark={"MAPS_TILE": 1, "COLUMNS_TILE": candidates[0]},
+            parameters=tiles_of,
+            default=self._quickest(tiles_of, few, (maps, columns)),
+            benchmark={"MAPS_TILE": 1, "COLUMNS_TILE": wide[0]},
         )
 
+    def _quickest(self, tiles_of: dict[str, list[int]], few: Constraint, sizes: tuple[int, ...]) -> Parameters:
+        """The tile that takes least, by instructions; one that is too large only where there is no other."""
+
+        def instructions(tile: Parameters) -> float:
+            covered = prod(tiles(size, n) for size, n in zip(sizes, tile.values(), strict=True))
+            m, n, rows = tile["MAPS_TILE"], tile["COLUMNS_TILE"], tile.get("ROWS_TILE", 1)
+            return covered * effort(m, rows, n, self._taps[1], self._taps[2])
+
+        every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
+        return min(filter(few.holds, every), key=instructions, default=every[0])
+
     def _gradient_space(self) -> Space:
-        alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
+        alone = self._shared and "KERNEL_OFFSETS" in self._options
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
-        taps = min(self._taps[2], 5)
+        taps, rows = min(self._taps[2], 5), 3 if self._taps[1] >= 3 >= self._taps[2] else 1
         default = {
-            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(REGISTERS // taps, 1)),
+            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(REGISTERS // (rows * taps), 1)),
             "INPUTS_TILE": 1,
-            "ROWS_TILE": 1,
+            "ROWS_TILE": rows,
             "TAPS_TILE": taps,
-            "COLUMNS_TILE": 2,
+            "COLUMNS_TILE": 4 if taps == 5 else 2,
         }
-        items = tiles(self._maps, default["MAPS_TILE"]) * (
-            inputs * self._taps[0] * self._taps[1] * tiles(self._taps[2], taps) + 1
-        )
+        planes = tiles(self._taps[1], rows) * tiles(self._taps[2], taps)
+        items = tiles(self._maps, default["MAPS_TILE"]) * (inputs * self._taps[0] * planes + 1)
         wanted = ITEMS_A_UNIT * self.place.kernels.runtime.limits.compute_units
-        rows = self.place.blocks() * self._made[0] * self._made[1]
-        fitting = (n for n in PARTS if n <= rows and n * items <= 2 * wanted)
+        lines = self.place.blocks() * self._made[0] * self._made[1]
+        fitting = (n for n in PARTS if n <= lines and n * items <= 2 * wanted)
         split = 1 if self.place.kernels.chained else max(fitting, default=1)
         return Space(
             parameters={
@@ -226,10 +236,19 @@ def within(candidates: tuple[int, ...], most: int) -> list[int]:
     return [n for n in candidates if n <= most] or [1]
 
 
-def best_tile(size: int, candidates: tuple[int, ...] | list[int], most: int | None = None) -> int:
+def best_tile(size: int, candidates: tuple[int, ...], most: int) -> int:
     """Of the candidates up to a limit, one that is large and wastes little of a size."""
-    fitting = [n for n in candidates if n <= min(size, most or size)] or [min(candidates)]
+    fitting = [n for n in candidates if n <= min(size, most)] or [min(candidates)]
     return min(fitting, key=lambda n: (tiles(size, n) * n / size + 1 / n, -n))
+
+
+def effort(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> float:
+    """Instructions of a tile for one input map: multiply-adds or what their chain waits for, weights, what it reads, what does not fit."""
+    weights = rows * taps_y * taps_x
+    multiply_adds = weights * max(maps * columns, CHAIN)
+    loads = (weights * maps + (rows + taps_y - 1) * (columns + taps_x - 1)) / 2
+    spilled = max(0, maps * rows * columns + columns + taps_x - VECTOR_REGISTERS)
+    return multiply_adds + loads + spilled * taps_y * maps * rows / 2
 
 
 def few_sums(*names: str) -> Constraint:

@@ -17,7 +17,7 @@ from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Layer
 from gcnn.maps import Maps, Size
 
-ROWS_TILE = {VECTORS: 4, SCALARS: 1, PLANES: 1}
+ROWS_TILE = {VECTORS: 32, SCALARS: 1, PLANES: 1}
 """Rows of windows that one work-item takes where nothing is known: more, where it is alone in its group."""
 AMOUNTS = (1, 2, 4, 8, 16, 32)
 """Candidates for how much a work-item takes."""
