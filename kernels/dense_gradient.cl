@@ -88,7 +88,11 @@ INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, co
 {
     UNROLLED(c, COLUMNS_TILE) {
         REALV x[LANES], t[LANES];
-        UNROLLED(n, LANES) x[n] = SEEN(0, k0 + c * LANES + n);
+        UNROLLED(n, LANES) {
+            const int k = k0 + c * LANES + n;
+            const REALV seen = LOADV(y_in, AT(k < INPUTS ? k : INPUTS - 1));
+            x[n] = k < INPUTS ? seen : (REALV)(1); /* as SEEN, without a branch for each */
+        }
 #if LANES == 1
         t[0] = x[0];
 #elif LANES == 2
@@ -129,14 +133,15 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     TURNED_MEMORY(turned);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
     REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
-    for (int t = 0; t < STRIP; ++t) UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = (REALV)(0);
+    /* Loops that are not unrolled take no time to run, and took most of the time to compile. */
+    NOT_UNROLLED(t, STRIP) UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = (REALV)(0);
     for (int block = 0; block < blocks; ++block) {
         TURN(turned, y_in, k0);
         for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {
             GLOBAL const REAL* d = delta + TILE_BACK((strip + t) * UNITS_TILE, UNITS_TILE, UNITS) * LANES;
             REALV sum[UNITS_TILE][COLUMNS_TILE];
             UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
-            for (int s = 0; s < LANES; ++s)
+            NOT_UNROLLED(s, LANES)
                 UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
                     sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, c, s), sum[u][c]);
             UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
@@ -144,9 +149,10 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         delta += UNITS * LANES;
         y_in += INPUTS * LANES;
     }
-    for (int t = 0; t < STRIP; ++t) {
+    NOT_UNROLLED(t, STRIP) {
         const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
-        UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) {
+        NOT_UNROLLED(n, UNITS_TILE * COLUMNS_TILE) {
+            const int u = n / COLUMNS_TILE, c = n % COLUMNS_TILE;
             const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;
             if (i < own_i) continue;
             if (k + V <= INPUTS) {
@@ -154,7 +160,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
             } else {
                 REAL each[V];
                 STOREV(sums[t][u][c], each, 0);
-                for (int lane = 0; lane < V; ++lane)
+                NOT_UNROLLED(lane, V)
                     if (k + lane < COLUMNS_OF(i)) gradient[PARAMETER(i, k + lane)] = each[lane];
             }
         }

@@ -14,6 +14,9 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, can_be_stitched
 from gcnn.backends.accelerated.work import Work
 
+MOST_WORKS = 10
+"""Of one chain: the time to compile grows faster than its length, and beside ten works a launch costs little."""
+
 
 class Launches:
     """Lists of launches, each bound when first asked for: what is never called is never compiled.
@@ -83,7 +86,8 @@ class Launches:
         chain, rows = [*self.forward, *self.loss, *self.slopes], self.gradients
         if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
             return [*chain, *chain_of(*rows)]
-        return [Chained(chain, self._blocks), *(SideBySide(row) for row in rows)]
+        chains = [chain[first : first + MOST_WORKS] for first in range(0, len(chain), MOST_WORKS)]
+        return [*(Chained(part, self._blocks) for part in chains), *(SideBySide(row) for row in rows)]
 
     def sample_gradients(self, rows: Buffer, width: int) -> list[Work]:
         """From the last layer's δ to one row of parameters a sample."""

@@ -70,9 +70,10 @@ def test_a_chain_and_works_side_by_side_leave_the_bits_of_works_one_by_one(launc
     assert np.abs(together).max() > 0
 
 
-def test_a_step_of_a_network_takes_two_launches_and_one_more_where_gradients_are_added_up(launches):
-    assert len(launches("pooled convolutions", 40)[0].training) == 2
-    assert len(launches("sums of windows", 40)[0].training) == 3
+def test_a_step_of_a_network_takes_a_launch_for_ten_works_and_one_for_all_gradients(launches):
+    works = launches("pooled convolutions", 40)[0]
+    assert [len(launch.label.split(" + ")) for launch in works.training] == [10, 6, 4]
+    assert len(launches("sums of windows", 40)[0].training) == 4  # whose partial gradients are added up
 
 
 def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypatch):
