@@ -121,7 +121,7 @@ class DeviceConvolution(DeviceLayer):
         return min(filter(few.holds, every), key=instructions, default=every[0])
 
     def _gradient_space(self) -> Space:
-        alone = self._shared and "KERNEL_OFFSETS" in self._options
+        alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
         taps, rows = min(self._taps[2], 5), 3 if self._taps[1] >= 3 >= self._taps[2] else 1
         default = {

@@ -130,7 +130,7 @@ def test_a_plan_closed_while_its_launches_run_ends_them_unharmed(device, compile
         plan = _plan(device)
         busy()  # what follows waits in the queue
         plan._start(x)
-        plan._enqueue(plan._for(len(x)).forward + plan._for(len(x)).backward)
+        plan._enqueue(plan._for(len(x)).training)
         values = weakref.ref(plan._values[-1])
         plan.close()
         del plan
