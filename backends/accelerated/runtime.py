@@ -13,6 +13,7 @@ It does not survive a fork: a child process that uses its parent's runtime is to
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakSet
@@ -56,20 +57,34 @@ class Tally:
 
     def __init__(self) -> None:
         # Weak references drop out by themselves; a counter changed in `__del__` could be interrupted by another.
-        self.live: WeakSet[Buffer] = WeakSet()
+        self._live: WeakSet[Buffer] = WeakSet()
         self._peak = 0
+        self._lock = threading.RLock()
 
     def add(self, buffer: Buffer) -> None:
-        self.live.add(buffer)
-        self._peak = max(self._peak, self.allocated)
+        with self._lock:
+            self._live.add(buffer)
+            self._peak = max(self._peak, self.allocated)
+
+    @property
+    def live(self) -> list[Buffer]:
+        """The buffers in use."""
+        with self._lock:  # a set that another thread adds to cannot be gone through
+            return list(self._live)
 
     @property
     def allocated(self) -> int:
         """Bytes in use."""
-        return sum(buffer.nbytes for buffer in list(self.live))
+        return sum(buffer.nbytes for buffer in self.live)
+
+    def clear(self) -> None:
+        """Count nothing any more."""
+        with self._lock:
+            self._live.clear()
 
     def use(self) -> MemoryUse:
-        return MemoryUse(self.allocated, self._peak, len(self.live))
+        live = self.live
+        return MemoryUse(sum(buffer.nbytes for buffer in live), self._peak, len(live))
 
 
 class Kernel(Protocol):

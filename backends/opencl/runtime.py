@@ -201,10 +201,10 @@ class OpenCLRuntime:
         self.synchronize()
         self._closed = True
         self._programs.clear()
-        for buffer in list(self._tally.live):
+        for buffer in self._tally.live:
             buffer.raw.release()
             buffer.raw = None
-            self._tally.live.discard(buffer)
+        self._tally.clear()
 
 
 class OpenCLProgram:
@@ -227,13 +227,22 @@ class OpenCLProgram:
         return OpenCLKernel(self._owner, self._raw, name, parameters(self._source, name, self._defines))
 
 
+_naming = threading.Lock()
+
+
+def _make_kernel(cl: Any, program: Any, name: str) -> Any:
+    """A kernel object. pyopencl generates a call for it, whose name two threads may find free at once, and warns of that."""
+    with _naming:
+        return cl.Kernel(program, name)
+
+
 class OpenCLKernel:
     """A kernel of a built program, what it takes and what it needs."""
 
     def __init__(self, owner: OpenCLRuntime, program: Any, name: str, takes: tuple[Parameter, ...] | None) -> None:
         self.owner, self.program, self.name = owner, program, name
         cl, handle = owner._cl, owner._handle
-        raw = cl.Kernel(program, name)
+        raw = _make_kernel(cl, program, name)
         info = cl.kernel_work_group_info
         self.block_items = int(raw.get_work_group_info(info.WORK_GROUP_SIZE, handle))
         self.shared_bytes = int(raw.get_work_group_info(info.LOCAL_MEM_SIZE, handle))
@@ -269,7 +278,7 @@ class OpenCLLaunch:
         check_arguments(kernel.name, kernel.parameters, kernel.argument_count, arguments)
         self._owner, self._queue, self.name = owner, owner.queue, kernel.name
         self._parameters = kernel.parameters
-        self._kernel = owner._cl.Kernel(kernel.program, kernel.name)
+        self._kernel = _make_kernel(owner._cl, kernel.program, kernel.name)
         self._enqueue = owner._cl.enqueue_nd_range_kernel
         self._grid, self._block = sizes(grid, block)
         # `set_arg` finds out that a scalar is not a buffer by 30 µs of caught exceptions; pyopencl's own calls use this.

@@ -257,3 +257,48 @@ def test_threads_may_work_at_once_on_runtimes_of_their_own_or_on_one(
     assert sorted(results) == [0, 1], "a thread raised"
     for number, result in results.items():
         assert np.all(result == number + 100)
+
+
+def test_memory_is_counted_while_other_threads_take_and_leave_some(runtime):
+    errors = []
+
+    def churn():
+        try:
+            for _ in range(300):
+                kept = [runtime.alloc(4) for _ in range(20)]
+                assert runtime.memory().allocated >= 4 * len(kept)
+        except Exception as error:  # noqa: BLE001  # any; the test fails with it
+            errors.append(error)
+
+    threads = [threading.Thread(target=churn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gc.collect()
+    assert errors == []
+    assert runtime.memory()[::2] == (0, 0)
+
+
+def test_threads_that_make_kernels_at_once_are_warned_of_nothing(runtime, compile_text, upload, download):
+    """pyopencl generates code for every kernel object; warnings are errors here."""
+    program = compile_text(runtime, ADD)
+    results: dict[int, np.ndarray] = {}
+    errors = []
+
+    def bind(number):
+        try:
+            x = upload(runtime, np.zeros(4, "float32"))
+            for _ in range(50):
+                runtime.bind(program.kernel("add"), (1,), (4,), (x, np.float32(1), np.int32(4)))()
+            results[number] = download(runtime, x)
+        except Exception as error:  # noqa: BLE001  # any; the test fails with it
+            errors.append(error)
+
+    threads = [threading.Thread(target=bind, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert all(result.tolist() == [50.0] * 4 for result in results.values())
