@@ -7,9 +7,11 @@ import os
 import threading
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from gcnn import kernels
 from gcnn.backend import Device, Unavailable
@@ -28,8 +30,8 @@ _SURVIVES_FORK = {"Intel(R) OpenCL"}
 """Platforms seen to work in a forked child. PoCL's launches never end there: its threads stay behind with the parent."""
 _KINDS = ("gpu", "accelerator", "cpu")
 _PROBE_ITEMS = 4
-_NO_CACHE = "PYOPENCL_NO_CACHE"
-"""Read when pyopencl is imported. With a cache it fails at the first kernel where the user's cache cannot be written to."""
+_NO_CACHE, _CACHE = "PYOPENCL_NO_CACHE", ("pytools", "pytools")
+"""What pyopencl reads when it is imported, and where its cache lies."""
 
 _lock = threading.Lock()
 _found: list[_Found] | None = None
@@ -66,14 +68,22 @@ def open_runtime(device: Device, cache: BinaryCache | None = None) -> OpenCLRunt
 
 
 def _pyopencl() -> Any:
-    """pyopencl without a cache of its own, whose faults would be ours: gcnn keeps what it compiles itself."""
-    given = os.environ.get(_NO_CACHE)
-    os.environ[_NO_CACHE] = given or "1"
+    """pyopencl; without its cache of generated calls where there is no place for one, since no kernel could be made then."""
+    if _NO_CACHE in os.environ or _is_writable(user_cache_path(*_CACHE)):
+        return importlib.import_module("pyopencl")
+    os.environ[_NO_CACHE] = "1"
     try:
         return importlib.import_module("pyopencl")
-    finally:  # what this process starts may want one
-        if given is None:
-            del os.environ[_NO_CACHE]
+    finally:  # what this process starts may have a place
+        del os.environ[_NO_CACHE]
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def _after_fork(found: _Found) -> _Found:
