@@ -87,9 +87,7 @@ def test_a_broken_kernel_is_refused(tasks, kernel, monkeypatch):
     ("kind", "rows", "blocks", "advised"),
     [("cpu", 96, 1, 24), ("cpu", 96, 4, 96), ("cpu", 5000, 4, 1000), ("cpu", 2, 1, 1), ("gpu", 96, 4, 1)],
 )
-def test_the_benchmark_is_an_item_a_unit_on_processors_and_a_row_an_item_on_cards(
-    limits, kind, rows, blocks, advised
-):
+def test_the_benchmark_is_an_item_a_unit_on_processors_and_a_row_an_item_on_cards(limits, kind, rows, blocks, advised):
     runtime = SimpleNamespace(limits=replace(limits, compute_units=4), device=SimpleNamespace(kind=kind))
     space = amount_space("ROWS_TILE", rows, rows * blocks, 4, runtime)
     assert space.benchmark == {"ROWS_TILE": advised}
