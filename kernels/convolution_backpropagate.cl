@@ -85,15 +85,16 @@ ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GL
     delta += (INDEX)block * OUT_MAPS * OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH * LANES;
     ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0 THE_OFFSETS, j0, iz, iy);
 
-    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) {
-        const INDEX line = (((INDEX)block * IN_MAPS + j0 + m) * IN_DEPTH + iz) * IN_HEIGHT + iy;
-        const INDEX at = AT(line * IN_WIDTH + ix0 + c);
-        if (j0 + m >= own_j && ix0 + c < COLUMNS) {
+    REALV result[MAPS_TILE * COLUMNS_TILE];
+    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) result[m * COLUMNS_TILE + c] = sum[m][c];
+    NOT_UNROLLED(n, MAPS_TILE * COLUMNS_TILE) {
+        const int j = j0 + n / COLUMNS_TILE, ix = ix0 + n % COLUMNS_TILE;
+        if (j < own_j || ix >= COLUMNS) continue;
+        const INDEX at = AT(((((INDEX)block * IN_MAPS + j) * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix);
 #if BELOW
-            const REALV z = LOADV(z_in, at), y = LOADV(y_in, at);
-            sum[m][c] *= PHI_PRIME(z, y);
+        const REALV z = LOADV(z_in, at), y = LOADV(y_in, at);
+        result[n] *= PHI_PRIME(z, y);
 #endif
-            STOREV(sum[m][c], dy_in, at);
-        }
+        STOREV(result[n], dy_in, at);
     }
 }

@@ -15,23 +15,29 @@
 #include "activations.h"
 #include "convolution.h"
 
-#ifdef POOL_X
+#ifdef WINNER_BITS
 #include "winners.h"
 typedef WINNER KEPT;
-#define POOLED_ROWS (OUT_HEIGHT / POOL_Y)
-#define POOLED_COLUMNS (OUT_WIDTH / POOL_X)
-#define ROWS (POOLED_ROWS * POOL_Y)
-#define COLUMNS (POOLED_COLUMNS * POOL_X)
+#define ROWS (OUT_HEIGHT / POOL_Y * POOL_Y)
+#define COLUMNS (OUT_WIDTH / POOL_X * POOL_X)
 #if ROWS_TILE % POOL_Y || COLUMNS_TILE % POOL_X
 #error "a tile holds whole windows"
 #endif
 #else
 typedef REAL KEPT;
+#define POOL_Y 1
+#define POOL_X 1
 #define ROWS OUT_HEIGHT
 #define COLUMNS OUT_WIDTH
 #endif
 #define MAP_TILES TILES(OUT_MAPS, MAPS_TILE)
 #define ROW_TILES TILES(ROWS, ROWS_TILE)
+
+/* What a tile writes. */
+#define RESULT_ROWS (ROWS_TILE / POOL_Y)
+#define RESULT_COLUMNS (COLUMNS_TILE / POOL_X)
+#define RESULTS (MAPS_TILE * RESULT_ROWS * RESULT_COLUMNS)
+#define RESULT(m, r, c) (((m) * RESULT_ROWS + (r)) * RESULT_COLUMNS + (c))
 
 /* The part of the input that a tile sees. */
 #define WINDOW ((COLUMNS_TILE - 1) * STRIDE_X + TAPS_X)
@@ -93,27 +99,30 @@ ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL co
     y_in += (INDEX)block * IN_MAPS * IN_DEPTH * IN_HEIGHT * IN_WIDTH * LANES;
     ON_COLUMN_TILE(column_tile, convolve, z, y_in, theta + theta0 THE_OFFSETS, i0, oz, oy0);
 
-#ifdef POOL_X
+    REALV result[RESULTS];
+#ifdef WINNER_BITS
+    LANE_INT winner[RESULTS];
     UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE / POOL_Y) UNROLLED(c, COLUMNS_TILE / POOL_X) {
         REALV best = z[m][r * POOL_Y][c * POOL_X];
         LANE_INT won = (LANE_INT)(0);
         UNROLLED(uy, POOL_Y) UNROLLED(ux, POOL_X)
             TAKE_LARGER(best, won, z[m][r * POOL_Y + uy][c * POOL_X + ux], uy * POOL_X + ux);
-        const INDEX line = (((INDEX)block * OUT_MAPS + i0 + m) * OUT_DEPTH + oz) * POOLED_ROWS + oy0 / POOL_Y + r;
-        const INDEX at = AT(line * POOLED_COLUMNS + ox0 / POOL_X + c);
-        if (i0 + m >= own_i && oy0 + r * POOL_Y >= own_oy && ox0 + c * POOL_X < COLUMNS) {
-            STOREV(PHI(best), y, at);
-            STORE_WINNERS(won, kept, at);
-        }
+        result[RESULT(m, r, c)] = best;
+        winner[RESULT(m, r, c)] = won;
     }
 #else
-    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) {
-        const INDEX line = (((INDEX)block * OUT_MAPS + i0 + m) * OUT_DEPTH + oz) * OUT_HEIGHT + oy0 + r;
-        const INDEX at = AT(line * OUT_WIDTH + ox0 + c);
-        if (i0 + m >= own_i && oy0 + r >= own_oy && ox0 + c < COLUMNS) {
-            if (SAVE_Z) STOREV(z[m][r][c], kept, at);
-            STOREV(PHI(z[m][r][c]), y, at);
-        }
-    }
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) result[RESULT(m, r, c)] = z[m][r][c];
 #endif
+    NOT_UNROLLED(n, RESULTS) {
+        const int c = n % RESULT_COLUMNS, r = n / RESULT_COLUMNS % RESULT_ROWS, i = i0 + n / RESULT_COLUMNS / RESULT_ROWS;
+        if (i < own_i || oy0 + r * POOL_Y < own_oy || ox0 + c * POOL_X >= COLUMNS) continue;
+        const INDEX line = (((INDEX)block * OUT_MAPS + i) * OUT_DEPTH + oz) * (ROWS / POOL_Y) + oy0 / POOL_Y + r;
+        const INDEX at = AT(line * (COLUMNS / POOL_X) + ox0 / POOL_X + c);
+#ifdef WINNER_BITS
+        STORE_WINNERS(winner[n], kept, at);
+#else
+        if (SAVE_Z) STOREV(result[n], kept, at);
+#endif
+        STOREV(PHI(result[n]), y, at);
+    }
 }

@@ -185,15 +185,17 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
             if (CONNECTED(KERNEL_AT(tile.i, j))) sum_weights(sum, y_in, delta, tile, j, begin, end);
 
     rows += first;
-#if !SUM_SAMPLES
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
-        const int at = parameter_of(tile, m, k THE_OFFSETS);
-        if (at >= 0) STORE_ROWS(sum[m][k], rows, width, at, part, samples);
-    }
-#elif V == LANES
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) {
-        const int at = parameter_of(tile, m, k THE_OFFSETS);
-        if (at >= 0) rows[part * width + at] = (REAL)SUMV(TO_WIDEV(sum[m][k]));
+#if !SUM_SAMPLES || V == LANES
+    REALV result[SUMS];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) result[m * WEIGHTS_TILE + k] = sum[m][k];
+    NOT_UNROLLED(s, SUMS) {
+        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS);
+        if (at < 0) continue;
+#if SUM_SAMPLES
+        rows[part * width + at] = (REAL)SUMV(TO_WIDEV(result[s]));
+#else
+        STORE_ROWS(result[s], rows, width, at, part, samples);
+#endif
     }
 #else
     /* Every sum is added up by one thread, so that one barrier serves them all. */

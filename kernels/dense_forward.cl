@@ -30,10 +30,14 @@ INLINED void take(const int tile, GLOBAL const REAL* y_in, GLOBAL const REAL* th
     add_product(sum, theta + WEIGHT(unit0, 0), INPUTS, 1, y_in, INPUTS, count);
 #endif
 
-    UNROLLED(u, UNITS_TILE) UNROLLED(b, BLOCKS_TILE) if (b < count && unit0 + u >= own) {
-        const INDEX at = AT((INDEX)(block + b) * UNITS + unit0 + u);
-        if (SAVE_Z) STOREV(sum[u][b], z, at);
-        STOREV(PHI(sum[u][b]), y, at);
+    REALV result[UNITS_TILE * BLOCKS_TILE];
+    UNROLLED(u, UNITS_TILE) UNROLLED(b, BLOCKS_TILE) result[u * BLOCKS_TILE + b] = sum[u][b];
+    NOT_UNROLLED(n, UNITS_TILE * BLOCKS_TILE) {
+        const int unit = unit0 + n / BLOCKS_TILE, b = n % BLOCKS_TILE;
+        if (b >= count || unit < own) continue;
+        const INDEX at = AT((INDEX)(block + b) * UNITS + unit);
+        if (SAVE_Z) STOREV(result[n], z, at);
+        STOREV(PHI(result[n]), y, at);
     }
 }
 

@@ -86,7 +86,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
 #define TURNED(turned, c, s) turned[c][s]
 INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
 {
-    UNROLLED(c, COLUMNS_TILE) {
+    NOT_UNROLLED(c, COLUMNS_TILE) {
         REALV x[LANES], t[LANES];
         UNROLLED(n, LANES) {
             const int k = k0 + c * LANES + n;

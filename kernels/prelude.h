@@ -16,7 +16,8 @@
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
  * Tiles       UNROLLED(i, n) is a loop whose bounds are known when compiling, so that an array indexed by it lives in registers;
- *             so it does in helpers that are INLINED. NOT_UNROLLED(i, n) stays a loop. TILES(size, tile) is how many there are;
+ *             so it does in helpers that are INLINED. NOT_UNROLLED(i, n) stays a loop: what a tile leaves is copied to a second array and
+ *             written in one, which takes no time to run and less to compile. TILES(size, tile) is how many there are;
  *             where the last is moved back so that it is full, TILE_BACK(own, tile, size) is where it begins, and what is below
  *             `own` is not its to write.
  *             ONE_ITEM_A_BLOCK KERNEL tells compilers that a group is one item, where an item takes a block; HINTED KERNEL that

@@ -6,12 +6,13 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from gcnn import kernels
 from gcnn.backends.accelerated.limits import check_float64
-from gcnn.backends.accelerated.runtime import Buffer, Kernel, Launch, Runtime
+from gcnn.backends.accelerated.runtime import Buffer, Kernel, Launch, Program, Runtime
 from gcnn.errors import DataError
 from gcnn.maps import Array
 
@@ -64,17 +65,21 @@ class DeviceVectors:
         cpu = runtime.device.kind == "cpu"
         self._block = block or (1 if cpu else runtime.limits.group(_GPU_BLOCK))
         self._groups = min(_MOST_GROUPS, _GROUPS_PER_UNIT * runtime.limits.compute_units)
-        defines = {
+        self._defines = {
             "REAL_BITS": 8 * self.dtype.itemsize,
             "WIDE_BITS": 8 * self._wide.itemsize,
             "V": lanes,
             "BLOCK": self._block,
         }
-        self._program = runtime.compile(kernels.source("vectors.cl"), "vectors.cl", defines)
         self._launches: dict[str, Launch] = {}
         self._lock = threading.Lock()
         self._partial = runtime.alloc(self._groups * self._wide.itemsize, "partial sums")
         self._result = runtime.alloc(self._wide.itemsize, "result of a reduction")
+
+    @cached_property
+    def _program(self) -> Program:
+        """Compiled when first needed: most plans never do, and PoCL takes a second."""
+        return self.runtime.compile(kernels.source("vectors.cl"), "vectors.cl", self._defines)
 
     def upload(self, host: Array) -> DeviceVector:
         host = np.asarray(host, dtype=self.dtype, order="C")
@@ -88,9 +93,7 @@ class DeviceVectors:
         return host
 
     def zeros(self, n: int) -> DeviceVector:
-        x = self._empty((n,))
-        self.fill(0.0, x)
-        return x
+        return DeviceVector(self.runtime.zeros(n * self.dtype.itemsize, "vector"), 0, (n,))
 
     def _empty(self, shape: tuple[int, ...]) -> DeviceVector:
         return DeviceVector(self.runtime.alloc(math.prod(shape) * self.dtype.itemsize, "vector"), 0, shape)

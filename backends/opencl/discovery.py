@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -198,8 +199,7 @@ def _examine(cl: Any, handle: Any, index: int) -> _Found:
         device = Device(NAME, index, name, _kind(cl, handle), dtypes, details)
         runtime = OpenCLRuntime(cl, handle, device, limits)
         try:
-            for dtype in dtypes:
-                _probe(runtime, dtype)
+            _probe(runtime, dtypes)
         finally:
             runtime.close()
     except BuildFailed as error:
@@ -209,22 +209,26 @@ def _examine(cl: Any, handle: Any, index: int) -> _Found:
     return _Found(device, handle, limits)
 
 
-def _probe(runtime: OpenCLRuntime, dtype: str) -> None:
-    """Run kernels/probe.cl. Raises `DeviceError` where the result is not the known one."""
-    real = np.dtype(dtype)
-    x = np.arange(1, _PROBE_ITEMS + 1, dtype=real)
-    expected = 2 * x[::-1] + np.arange(_PROBE_ITEMS, dtype=real)
-    defines = {"REAL_BITS": 8 * real.itemsize, "BLOCK": _PROBE_ITEMS}
+def _probe(runtime: OpenCLRuntime, dtypes: Sequence[str]) -> None:
+    """Run kernels/probe.cl in all dtypes. Raises `DeviceError` where a result is not the known one."""
+    reals = [np.dtype(name) for name in (dtypes[0], dtypes[-1])]
+    defines = {"REAL_BITS": 8 * reals[0].itemsize, "WIDE_BITS": 8 * reals[1].itemsize, "BLOCK": _PROBE_ITEMS}
     program = runtime.compile(kernels.source("probe.cl"), "probe.cl", defines)
-    source, target = runtime.alloc(x.nbytes, "probe x"), runtime.zeros(x.nbytes, "probe y")
-    runtime.upload(x, source)
-    runtime.bind(program.kernel("probe"), (1,), (_PROBE_ITEMS,), (source, target))()
-    y = np.empty_like(x)
-    runtime.download(target, y)
-    if not np.array_equal(y, expected):
-        raise DeviceError(
-            f"it computes wrongly in {dtype}: a tiny kernel gave {y.tolist()}, expected {expected.tolist()}"
-        )
+    buffers, results = [], []
+    for real in reals:
+        x = np.arange(1, _PROBE_ITEMS + 1, dtype=real)
+        source, target = runtime.alloc(x.nbytes, "probe x"), runtime.zeros(x.nbytes, "probe y")
+        runtime.upload(x, source)
+        buffers += [source, target]
+        results.append((target, 2 * x[::-1] + np.arange(_PROBE_ITEMS, dtype=real)))
+    runtime.bind(program.kernel("probe"), (1,), (_PROBE_ITEMS,), buffers)()
+    for target, expected in results:
+        y = np.empty_like(expected)
+        runtime.download(target, y)
+        if not np.array_equal(y, expected):
+            raise DeviceError(
+                f"it computes wrongly in {y.dtype}: a tiny kernel gave {y.tolist()}, expected {expected.tolist()}"
+            )
 
 
 def _limits(cl: Any, handle: Any) -> Limits:
