@@ -166,7 +166,7 @@ INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* d
 }
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
-                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first OFFSETS)
+                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first, int add OFFSETS)
 {
     const int part = GROUP_ID(0) / (MAP_TILES * (KERNEL_TILES + 1));
     const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * (KERNEL_TILES + 1)));
@@ -192,7 +192,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS);
         if (at < 0) continue;
 #if SUM_SAMPLES
-        rows[part * width + at] = (REAL)SUMV(TO_WIDEV(result[s]));
+        PUT(SUMV(TO_WIDEV(result[s])), rows, part * width + at, add);
 #else
         STORE_ROWS(result[s], rows, width, at, part, samples);
 #endif
@@ -207,17 +207,17 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS), begins = s * (LANES + 1);
         for (int reach = LANES / 2; reach > 0; reach /= 2)
             for (int lane = begins; lane < begins + reach; ++lane) lanes[lane] += lanes[lane + reach];
-        if (at >= 0) rows[part * width + at] = (REAL)lanes[begins];
+        if (at >= 0) PUT(lanes[begins], rows, part * width + at, add);
     }
 #endif
 }
 
 /* gradient[theta0 + k] := the sum of parts[s * PARAMETERS + k] over s < SPLIT, in order. Grid: any number of groups of any size. */
-KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
 {
     for (INDEX k = GLOBAL_ID(0); k < PARAMETERS; k += GLOBAL_SIZE(0)) {
         WIDE sum = parts[k];
         for (int part = 1; part < SPLIT; ++part) sum += parts[(INDEX)part * PARAMETERS + k];
-        gradient[theta0 + k] = (REAL)sum;
+        PUT(sum, gradient, theta0 + k, add);
     }
 }

@@ -16,6 +16,7 @@
  */
 #include "prelude.h"
 #include "lanes.h"
+#include "exchange.h"
 #include "dense.h"
 
 #define COLUMNS_OF(i) (WEIGHTS_OF(i) + BIAS)
@@ -31,7 +32,7 @@
 #if TABLE
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
-                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
 {
     LANE_SCRATCH(scratch);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE, i = GROUP_ID(1);
@@ -45,43 +46,13 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     }
     for (int k = 0; k < COLUMNS_TILE; ++k) {
         const WIDE total = LANE_SUM(sum[k], scratch);
-        if (FIRST_LANE == 0 && k0 + k < COLUMNS_OF(i)) gradient[PARAMETER(i, k0 + k)] = total;
+        if (FIRST_LANE == 0 && k0 + k < COLUMNS_OF(i)) PUT(total, gradient, PARAMETER(i, k0 + k), add);
     }
 }
 #else
 /* TURN(turned, y_in, k0) turns over COLUMNS_TILE times LANES columns of a block; TURNED(turned, c, s) is what sample s of it has in those
  * columns, LANES side by side, that are number c. */
 #if V == LANES
-#if V == 16
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
-#define ODDS 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
-#elif V == 8
-#define EVENS 0, 2, 4, 6, 8, 10, 12, 14
-#define ODDS 1, 3, 5, 7, 9, 11, 13, 15
-#elif V == 4
-#define EVENS 0, 2, 4, 6
-#define ODDS 1, 3, 5, 7
-#else
-#define EVENS 0, 2
-#define ODDS 1, 3
-#endif
-/* Of two vectors the even lanes, and the odd ones. By Clang's name a shuffle is one instruction; of the parts that OpenCL names some
- * compilers make ten. */
-#ifdef __clang__
-#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#define EVENS_OF(a, b) PICK(a, b, EVENS)
-#define ODDS_OF(a, b) PICK(a, b, ODDS)
-#else
-#define EVENS_OF(a, b) ((REALV)((a).even, (b).even))
-#define ODDS_OF(a, b) ((REALV)((a).odd, (b).odd))
-#endif
-
-/* Each time the bits of (vector, lane) move round by one; when all bits of a lane have, the two have changed places. */
-#define SHUFFLE(from, to)                                                      \
-    UNROLLED(n, LANES / 2) {                                                   \
-        to[n] = EVENS_OF(from[2 * n], from[2 * n + 1]);                        \
-        to[n + LANES / 2] = ODDS_OF(from[2 * n], from[2 * n + 1]);             \
-    }
 #define TURNED_MEMORY(turned) REALV turned[COLUMNS_TILE][LANES]
 #define TURNED(turned, c, s) turned[c][s]
 INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
@@ -93,25 +64,7 @@ INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, co
             const REALV seen = LOADV(y_in, AT(k < INPUTS ? k : INPUTS - 1));
             x[n] = k < INPUTS ? seen : (REALV)(1); /* as SEEN, without a branch for each */
         }
-#if LANES == 1
-        t[0] = x[0];
-#elif LANES == 2
-        SHUFFLE(x, t);
-#elif LANES == 4
-        SHUFFLE(x, t);
-        SHUFFLE(t, x);
-        UNROLLED(n, LANES) t[n] = x[n];
-#elif LANES == 8
-        SHUFFLE(x, t);
-        SHUFFLE(t, x);
-        SHUFFLE(x, t);
-#else
-        SHUFFLE(x, t);
-        SHUFFLE(t, x);
-        SHUFFLE(x, t);
-        SHUFFLE(t, x);
-        UNROLLED(n, LANES) t[n] = x[n];
-#endif
+        EXCHANGE_LANES(t, x);
         UNROLLED(n, LANES) turned[c][n] = t[n];
     }
 }
@@ -128,7 +81,7 @@ DEVICE void TURN(SHARED_ARG REAL* turned, GLOBAL const REAL* y_in, const int k0)
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
-                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
 {
     TURNED_MEMORY(turned);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
@@ -156,12 +109,12 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
             const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;
             if (i < own_i) continue;
             if (k + V <= INPUTS) {
-                STOREV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k));
+                PUTV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k), add);
             } else {
                 REAL each[V];
                 STOREV(sums[t][u][c], each, 0);
                 NOT_UNROLLED(lane, V)
-                    if (k + lane < COLUMNS_OF(i)) gradient[PARAMETER(i, k + lane)] = each[lane];
+                    if (k + lane < COLUMNS_OF(i)) PUT(each[lane], gradient, PARAMETER(i, k + lane), add);
             }
         }
     }

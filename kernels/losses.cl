@@ -6,7 +6,7 @@
  *
  * Closed pairs work from the logits and divide by no vanishing y; the other logarithms keep y away from their ends by EPS,
  * by comparisons that a NaN passes: fmin and fmax would lose it.
- * Layouts: values and targets [block][output][lane]; weights [output]; loss [block][lane] in WIDE, not scaled.
+ * Layouts: values and targets [block][output][lane]; weights [output]; loss [first + block LANES + lane] in WIDE, not scaled.
  * Grid: (blocks). Group: LANES / V items on axis 0.
  * Defines: OUTPUTS EPS; LOSS, one of the numbers below.
  */
@@ -23,7 +23,7 @@
 
 KERNEL void evaluate(GLOBAL const REAL* RESTRICT z, GLOBAL const REAL* RESTRICT y, GLOBAL const REAL* RESTRICT t,
                      GLOBAL const REAL* RESTRICT weights, int samples, REAL scale, GLOBAL REAL* RESTRICT dy,
-                     GLOBAL WIDE* RESTRICT loss)
+                     GLOBAL WIDE* RESTRICT loss, int first)
 {
     const int block = GROUP_ID(0);
     const INDEX value = (INDEX)block * OUTPUTS;
@@ -76,5 +76,5 @@ KERNEL void evaluate(GLOBAL const REAL* RESTRICT z, GLOBAL const REAL* RESTRICT 
         total += TO_WIDEV(in_use > 0 ? term : zero);
         STOREV(in_use > 0 ? scale * slope : zero, dy, at);
     }
-    STORE_WIDEV(total, loss, AT((INDEX)block));
+    STORE_WIDEV(total, loss, first + AT((INDEX)block));
 }

@@ -12,6 +12,8 @@
  * Lanes       REALV and WIDEV are vectors of V lanes: OpenCL's float16 where V is 16, the scalar itself where V is 1.
  *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v), TO_REALV(v), STORE_WIDEV(v, p, i);
  *             SUMV(v) adds the lanes pairwise.
+ *             PUT(value, p, i, add) stores a scalar in p[i], or where the int `add` is not 0 adds it to what is there: gradients are
+ *             sums over the parts of a batch; PUTV(v, p, i, add) stores a vector so.
  * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
@@ -126,6 +128,8 @@ typedef WIDE_ WIDE;
 #endif
 
 #define FMA(a, b, c) fma(a, b, c)
+#define PUT(value, p, i, add) ((p)[i] = (add) ? (p)[i] + (REAL)(value) : (REAL)(value))
+#define PUTV(v, p, i, add) STOREV((add) ? LOADV(p, i) + (v) : (v), p, i)
 
 #if V == 1
 typedef REAL REALV;

@@ -92,7 +92,7 @@ KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* 
 
 KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y, GLOBAL const REAL* RESTRICT reach,
                      GLOBAL const REAL* RESTRICT y_in, GLOBAL const REAL* RESTRICT theta, INDEX theta0, int blocks,
-                     GLOBAL REAL* RESTRICT gradient)
+                     GLOBAL REAL* RESTRICT gradient, int add)
 {
     LANE_SCRATCH(scratch);
     const int input0 = TILE_OF(0), i = GROUP_ID(1);
@@ -112,10 +112,10 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
     }
     for (int j = 0; j < TILE; ++j) {
         const WIDE total = LANE_SUM(sum[j], scratch);
-        if (FIRST_LANE == 0 && input0 + j < INPUTS) gradient[CENTRE(i, input0 + j)] = -total;
+        if (FIRST_LANE == 0 && input0 + j < INPUTS) PUT(-total, gradient, CENTRE(i, input0 + j), add);
     }
     const WIDE total = LANE_SUM(widths, scratch);
-    if (FIRST_LANE == 0 && input0 == 0) gradient[BETA_AT(i)] = LOG_BETA ? total * beta : total;
+    if (FIRST_LANE == 0 && input0 == 0) PUT(LOG_BETA ? total * beta : total, gradient, BETA_AT(i), add);
 }
 
 KERNEL void sample_gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y, GLOBAL const REAL* RESTRICT reach,

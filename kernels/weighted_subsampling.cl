@@ -165,13 +165,14 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
     if (FIRST_LANE == 0 && k0 == 0) partials[WEIGHTS + i] = total;
 }
 
-KERNEL void add_blocks(GLOBAL const WIDE* RESTRICT partials, int blocks, GLOBAL REAL* RESTRICT gradient, INDEX theta0)
+KERNEL void add_blocks(GLOBAL const WIDE* RESTRICT partials, int blocks, GLOBAL REAL* RESTRICT gradient, INDEX theta0,
+                       int add)
 {
     const int parameter0 = GLOBAL_ID(0) * SLOPES;
     for (int p = parameter0; p < parameter0 + SLOPES && p < PARAMETERS; ++p) {
         WIDE total = 0;
         for (int block = 0; block < blocks; ++block) total += partials[(INDEX)block * PARAMETERS + p];
-        gradient[theta0 + p] = total;
+        PUT(total, gradient, theta0 + p, add);
     }
 }
 

@@ -15,7 +15,7 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
 
@@ -196,23 +196,32 @@ class DeviceConvolution(DeviceLayer):
     def gradient(self, samples: int) -> list[Work]:
         place = self.place
         if self._parts is None:
-            return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1)]
+            return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)]
         parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
         defines = dict(self._gradient) | {"SUM_SAMPLES": 1}
-        arguments = (self._parts, place.gradient, place.theta0)
+        arguments = (self._parts, place.gradient, place.theta0, place.add)
         return [parts, self._bind("gradient", "add_parts", _GROUPS_OF_PARTS, arguments, defines)]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]
 
-    def _gradients(self, samples: int, rows: Buffer, width: int, first: np.int64, parts: int, sum_samples: int) -> Work:
+    def _gradients(
+        self,
+        samples: int,
+        rows: Buffer,
+        width: int,
+        first: np.int64,
+        parts: int,
+        sum_samples: int,
+        add: Argument = np.int32(0),  # noqa: B008  # it cannot change
+    ) -> Work:
         place, tile = self.place, self._gradient
         inputs = 1 if self._shared else tiles(self._sources, tile["INPUTS_TILE"])
         kernels = (
             inputs * self._taps[0] * tiles(self._taps[1], tile["ROWS_TILE"]) * tiles(self._taps[2], tile["TAPS_TILE"])
         )
         groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
-        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first, *self._offsets)
+        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first, add, *self._offsets)
         return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
 
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:

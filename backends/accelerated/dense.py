@@ -15,12 +15,12 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Dense, Layer
 from gcnn.maps import Maps
 
 Cost = Callable[[Parameters], float]
-Arguments = tuple[Buffer | np.generic, ...]
+Arguments = tuple[Argument, ...]
 
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 BLOCKS = (1, 2, 4, 8)
@@ -122,7 +122,7 @@ class DeviceDense(DeviceLayer):
             columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
             groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
         read: Arguments = (place.dy, place.y_in, np.int32(place.blocks(samples)), *self._by_unit)
-        return [self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0))]
+        return [self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain as chain_of
 from itertools import zip_longest
+from typing import NamedTuple
 
-from gcnn.backends.accelerated.inlet import Inlet
+from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.losses import DeviceLoss
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, can_be_stitched
 from gcnn.backends.accelerated.work import Work
 
+Enqueued = Work | Stitched
 MOST_WORKS = 10
 """Of one chain: the time to compile grows faster than its length, and beside ten works a launch costs little."""
+
+
+class Gates(NamedTuple):
+    """Where samples come in and leave: inputs x, targets t where there is a loss, outputs y, and for `vjp` v and ∂r/∂x."""
+
+    x: Inlet
+    t: Inlet | None
+    y: Outlet
+    v: Inlet
+    dx: Outlet
 
 
 class Launches:
@@ -24,22 +36,15 @@ class Launches:
     Args:
         layers: bound to their places.
         loss: bound to the last; `None` where there is none.
-        x: where inputs come in.
-        t: where targets do; `None` without a loss.
+        gates: where samples come in and leave.
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
     """
 
     def __init__(
-        self,
-        layers: Sequence[DeviceLayer],
-        loss: DeviceLoss | None,
-        x: Inlet,
-        t: Inlet | None,
-        lowest: int,
-        samples: int,
+        self, layers: Sequence[DeviceLayer], loss: DeviceLoss | None, gates: Gates, lowest: int, samples: int
     ) -> None:
-        self._layers, self._loss, self._x, self._t = layers, loss, x, t
+        self._layers, self._loss, self._gates = layers, loss, gates
         self._lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._chained = layers[0].place.kernels.chained
@@ -47,16 +52,16 @@ class Launches:
     @cached_property
     def forward(self) -> list[Work]:
         """From the input to the last layer's y."""
-        return [self._x.pack(self._samples)] + [
+        return [self._gates.x.pack(self._samples)] + [
             launch for layer in self._layers for launch in layer.forward(self._samples)
         ]
 
     @cached_property
     def loss(self) -> list[Work]:
         """Each sample's loss and the last layer's δ."""
-        if self._loss is None or self._t is None:
+        if self._loss is None or self._gates.t is None:
             return []
-        return [self._t.pack(self._samples), *self._loss.evaluate(self._samples)]
+        return [self._gates.t.pack(self._samples), *self._loss.evaluate(self._samples)]
 
     @cached_property
     def output_delta(self) -> list[Work]:
@@ -81,21 +86,44 @@ class Launches:
         return [launch for number in reversed(range(self._lowest + 1)) for launch in self._below(number)]
 
     @cached_property
-    def training(self) -> Sequence[Work | Stitched]:
-        """From the input and targets to the losses and the gradient; in few launches where works can be stitched."""
-        chain, rows = [*self.forward, *self.loss, *self.slopes], self.gradients
-        if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
-            return [*chain, *chain_of(*rows)]
-        chains = [chain[first : first + MOST_WORKS] for first in range(0, len(chain), MOST_WORKS)]
-        return [*(Chained(part, self._blocks) for part in chains), *(SideBySide(row) for row in rows)]
+    def inference(self) -> list[Enqueued]:
+        """From the input to the output."""
+        return [*self._evaluated, self._gates.y.unpack(self._samples)]
+
+    @cached_property
+    def evaluation(self) -> list[Enqueued]:
+        """From the input and targets to the losses."""
+        return [*self._evaluated, *self.loss]
+
+    @cached_property
+    def _evaluated(self) -> list[Enqueued]:
+        return self._stitched(self.forward, [])
+
+    @cached_property
+    def training(self) -> list[Enqueued]:
+        """From the input and targets to the losses and the gradient."""
+        return self._stitched([*self.forward, *self.loss, *self.slopes], self.gradients)
+
+    @cached_property
+    def reverse(self) -> list[Enqueued]:
+        """From the input and a cotangent of the output to the gradient and ∂r/∂x."""
+        back = [self._gates.v.pack(self._samples), *self.output_delta, *self.slopes, *self.to_input]
+        return self._stitched([*self.forward, *back, self._gates.dx.unpack(self._samples)], self.gradients)
 
     def sample_gradients(self, rows: Buffer, width: int) -> list[Work]:
-        """From the last layer's δ to one row of parameters a sample."""
-        launches: list[Work] = []
+        """From the input and a cotangent of the output to one row of parameters a sample."""
+        launches = [*self.forward, self._gates.v.pack(self._samples), *self.output_delta]
         for number in reversed(range(self._lowest, len(self._layers))):
             launches += self._layers[number].sample_gradients(self._samples, rows, width)
             launches += self._below(number, self._lowest)
         return launches
+
+    def _stitched(self, chain: Sequence[Work], rows: Sequence[Sequence[Work]]) -> list[Enqueued]:
+        """Works in a chain, then rows of works that do not depend on one another; in few launches where works can be stitched."""
+        if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
+            return [*chain, *chain_of(*rows)]
+        chains = [chain[first : first + MOST_WORKS] for first in range(0, len(chain), MOST_WORKS)]
+        return [*(Chained(part, self._blocks) for part in chains), *(SideBySide(row) for row in rows)]
 
     def _below(self, number: int, lowest: int = -1) -> list[Work]:
         """∂r/∂y_in of a layer, and δ of the one below; nothing of the lowest."""

@@ -7,7 +7,7 @@ import numpy as np
 from gcnn.backend import Program
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.runtime import Buffer
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Setting, Work
 
 CLOSED = {
     ("cross_entropy", "softmax"): 4,
@@ -22,20 +22,28 @@ ANY = {"mse": 0, "sse": 1, "cross_entropy": 2, "binary_cross_entropy": 3}
 class DeviceLoss:
     """A loss bound to the last layer.
 
+    Args:
+        program: with a loss.
+        last: its last layer.
+        batch: the most samples of a call.
+        first: the first sample of the part that is computed.
+
     Attributes:
-        targets: (blocks, outputs, lanes), where they are uploaded.
-        samples: (blocks, lanes) in the wide dtype: each sample's loss, not scaled.
+        targets: (blocks, outputs, lanes), where those of a part are packed.
+        samples: (blocks, lanes) in the wide dtype: the loss of each of a call's samples, not scaled.
+        factor: what the slopes are scaled with.
     """
 
-    def __init__(self, program: Program, last: DeviceLayer) -> None:
+    def __init__(self, program: Program, last: DeviceLayer, batch: int, first: Setting) -> None:
         assert program.loss is not None
-        self._loss, self._last, place = program.loss, last, last.place
+        self._loss, self._last, self._first, place = program.loss, last, first, last.place
         kernels = place.kernels
         self._closed = CLOSED.get((program.loss.name, last.activation))
         self.targets = place.values(place.outputs, name="targets")
         self.samples = kernels.runtime.zeros(
-            place.blocks() * kernels.lanes.count * kernels.wide.itemsize, "losses of the samples"
+            kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize, "losses of the samples"
         )
+        self.factor = Setting(kernels.real(0.0))
         weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
         self._weights: Buffer = kernels.constant(weights.astype(kernels.dtype), "weights of the loss")
 
@@ -44,7 +52,7 @@ class DeviceLoss:
         return self._loss.scale(samples, self._last.place.outputs)
 
     def evaluate(self, samples: int) -> list[Work]:
-        """Each sample's loss, and δ of the last layer."""
+        """The losses of so many samples, those of a part, and δ of the last layer."""
         place = self._last.place
         kernels = place.kernels
         arguments = (
@@ -53,9 +61,10 @@ class DeviceLoss:
             self.targets,
             self._weights,
             np.int32(samples),
-            kernels.real(self.scale(samples)),
+            self.factor,
             place.dy,
             self.samples,
+            self._first,
         )
         defines = {
             "OUTPUTS": place.outputs,

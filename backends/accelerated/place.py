@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from gcnn.backends.accelerated.lanes import Lanes
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Defaults
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Setting, Work
 from gcnn.maps import Array
 from gcnn.network import Stage
 
@@ -51,7 +51,7 @@ class Kernels:
         return np.dtype("float64" if self.runtime.limits.float64 else self.dtype)
 
     def bind(
-        self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Buffer | np.generic], **defines: object
+        self, file: str, kernel: str, groups: Sequence[int], arguments: Sequence[Argument], **defines: object
     ) -> Work:
         """A launch of a kernel of kernels/FILE, compiled with these defines, over so many groups of one block's threads."""
         block = (self.lanes.threads, *[1] * (len(groups) - 1))
@@ -63,7 +63,7 @@ class Kernels:
         kernel: str,
         groups: Sequence[int],
         block: tuple[int, ...] | None,
-        arguments: Sequence[Buffer | np.generic],
+        arguments: Sequence[Argument],
         **defines: object,
     ) -> Work:
         """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
@@ -93,12 +93,13 @@ class Place:
     Attributes:
         kernels: what compiles.
         stage: the layer, its maps and its slice of θ.
-        batch: the most samples.
+        batch: the most samples that are computed at a time.
         y_in, y: what it reads and makes.
         z: the combinator's value, before φ; the same memory as y where nobody reads it afterwards.
         dy: ∂r/∂y, which becomes δ in place.
         dy_in: ∂r/∂y_in.
         theta, gradient: the whole flat vectors.
+        add: 1 while gradients are added to what is there, of the parts of a batch before.
     """
 
     kernels: Kernels
@@ -111,6 +112,7 @@ class Place:
     dy_in: Buffer
     theta: Buffer
     gradient: Buffer
+    add: Setting = field(default_factory=lambda: Setting(np.int32(0)))
 
     @property
     def theta0(self) -> np.int64:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, wraps
-from itertools import chain
-from math import prod
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
 from gcnn.backend import Device, Program, UpdateRule
 from gcnn.backends.accelerated.flatten import DeviceFlatten
-from gcnn.backends.accelerated.inlet import Inlet
+from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.lanes import VECTORS, Lanes
-from gcnn.backends.accelerated.launches import Launches
+from gcnn.backends.accelerated.launches import Gates, Launches
 from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
+from gcnn.backends.accelerated.parts import samples_of_part
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.planner import fused
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
@@ -25,6 +24,7 @@ from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
 from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
+from gcnn.backends.accelerated.work import Setting
 from gcnn.errors import DataError, GcnnError
 from gcnn.maps import Array
 from gcnn.plan import apply_rule, penalty
@@ -37,7 +37,7 @@ FUSED = "fused"
 MOST_SIZES = 8
 """Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
 _MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches"}
-_MEMORY |= {"_layers", "_values", "_slopes", "_loss", "_x", "_t", "_v"}
+_MEMORY |= {"_layers", "_values", "_slopes", "_loss", "_gates"}
 """What `close` lets go."""
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +69,7 @@ class AcceleratedPlan:
             "vectors", "scalars" or "planes"; without one, as the chooser chooses.
         chooser: chooses the layout and the parameters of kernels; by default the ladder of tuning.
         lanes: the layout itself.
+        part: samples that are computed at a time, in whole blocks, against the rule (`samples_of_part`).
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class AcceleratedPlan:
         variant: str | None = None,
         chooser: Chooser | None = None,
         lanes: Lanes | None = None,
+        part: int | None = None,
     ) -> None:
         self._name, self.program, self.device, self.dtype, self.batch = name, program, device, dtype, batch
         self._runtime = runtime
@@ -97,6 +99,9 @@ class AcceleratedPlan:
         self._lanes = lanes or Lanes.of(runtime, itemsize, VECTORS if variant == FUSED else variant)
         self._fused = variant in (None, FUSED) and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
+        part = part or samples_of_part(runtime.limits, self._lanes, self._stages, itemsize, batch)
+        self._part = min(batch, self._lanes.blocks(part) * self._lanes.count)
+        self._first, self._add = Setting(np.int32(0)), Setting(np.int32(0))
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, chained=self._fused)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
@@ -107,10 +112,15 @@ class AcceleratedPlan:
         self.count = 0
         self._values, self._slopes = self._memory(makers), self._memory(makers)
         self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
-        self._loss = DeviceLoss(program, self._layers[-1]) if program.loss else None
-        self._x = self._inlet(program.inputs.points, self._values[0])
-        self._t = self._inlet(program.outputs.points, self._loss.targets) if self._loss else None
-        self._v = self._inlet(program.outputs.points, self._slopes[-1])
+        self._loss = DeviceLoss(program, self._layers[-1], batch, self._first) if program.loss else None
+        inputs, outputs, gate = program.inputs.points, program.outputs.points, (self._kernels, batch)
+        self._gates = Gates(
+            x=Inlet(*gate, inputs, self._values[0], self._first),
+            t=Inlet(*gate, outputs, self._loss.targets, self._first) if self._loss else None,
+            y=Outlet(*gate, outputs, self._values[-1], self._first),
+            v=Inlet(*gate, outputs, self._slopes[-1], self._first),
+            dx=Outlet(*gate, inputs, self._slopes[0], self._first),
+        )
         self._update: DeviceUpdate | None = None
         if rule is not None and rule.kind in RULES:
             buffers = [slot.buffer for slot in self.slots.values()]
@@ -128,11 +138,8 @@ class AcceleratedPlan:
         return buffers
 
     def _value(self, points: int) -> Buffer:
-        blocks = self._lanes.blocks(self.batch)
+        blocks = self._lanes.blocks(self._part)
         return self._kernels.alloc(blocks * points * self._lanes.count, "a layer's values")
-
-    def _inlet(self, points: int, target: Buffer) -> Inlet:
-        return Inlet(self._kernels, self.batch, points, target)
 
     def _place(self, number: int) -> Place:
         stage, y = self._stages[number], self._values[number + 1]
@@ -142,7 +149,7 @@ class AcceleratedPlan:
         return Place(
             kernels=self._kernels,
             stage=stage,
-            batch=self.batch,
+            batch=self._part,
             y_in=self._values[number],
             z=self._value(stage.outputs.points) if reads_z(activation) or closed else y,
             y=y,
@@ -150,16 +157,26 @@ class AcceleratedPlan:
             dy_in=self._slopes[number],
             theta=self.theta.buffer,
             gradient=self.gradient.buffer,
+            add=self._add,
         )
 
+    def _parts(self, samples: int) -> Iterator[Launches]:
+        """What to enqueue for each part of so many samples, in order."""
+        if self._loss is not None:
+            self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
+        for first in range(0, samples, self._part):
+            self._first.change(np.int32(first))
+            self._add.change(np.int32(first > 0))
+            yield self._for(min(self._part, samples - first))
+
     def _for(self, samples: int) -> Launches:
-        """The launch lists for so many samples; those that were used last are kept."""
+        """The launch lists for so many samples of a part; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
             stages = self._stages
             trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
             lowest = trained[0] if trained else len(stages) - 1
-            launches = Launches(self._layers, self._loss, self._x, self._t, lowest, samples)
+            launches = Launches(self._layers, self._loss, self._gates, lowest, samples)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -167,39 +184,34 @@ class AcceleratedPlan:
 
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
-        launches = self._start(x)
-        self._enqueue(launches.forward)
-        return self._download(self._values[-1], self.program.outputs.shape, len(x), out)
+        self._upload_inputs(x)
+        for launches in self._parts(len(x)):
+            self._enqueue(launches.inference)
+        return self._gates.y.download(self.program.outputs.shape, len(x), out)
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
-        launches = self._start(x)
+        self._upload_inputs(x)
         self._upload_targets(t, len(x))
-        self._enqueue([*launches.forward, *launches.loss])
+        for launches in self._parts(len(x)):
+            self._enqueue(launches.evaluation)
         return self._mean_loss(len(x))
 
     @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
-        launches = self._start(x)
+        self._upload_inputs(x)
         self._upload_targets(t, len(x))
-        self._enqueue(launches.training)
+        for launches in self._parts(len(x)):
+            self._enqueue(launches.training)
         return self._mean_loss(len(x))
 
     @_exclusive
     def vjp(self, x: Array, v: Array) -> Array:
-        launches = self._start(x)
-        self._enqueue(launches.forward)
-        self._v.upload(v, len(x))
-        self._enqueue(
-            [
-                self._v.pack(len(x)),
-                *launches.output_delta,
-                *launches.slopes,
-                *chain(*launches.gradients),
-                *launches.to_input,
-            ]
-        )
-        return self._download(self._slopes[0], self.program.inputs.shape, len(x), None)
+        self._upload_inputs(x)
+        self._gates.v.upload(v, len(x))
+        for launches in self._parts(len(x)):
+            self._enqueue(launches.reverse)
+        return self._gates.dx.download(self.program.inputs.shape, len(x), None)
 
     @_exclusive
     def step(self, x: Array, t: Array) -> float:
@@ -218,14 +230,13 @@ class AcceleratedPlan:
 
     @_exclusive
     def sample_gradients(self, x: Array, v: Array) -> Array:
-        launches = self._start(x)
-        samples, width = len(x), self.program.parameter_count
-        rows = self._kernels.alloc(samples * width, "gradients of the samples")
-        self._enqueue(launches.forward)
-        self._v.upload(v, len(x))
-        self._enqueue([self._v.pack(len(x)), *launches.output_delta, *launches.sample_gradients(rows, width)])
-        host = np.empty((samples, width), self.dtype)
-        self._runtime.download(rows, host)
+        self._upload_inputs(x)
+        self._gates.v.upload(v, len(x))
+        host = np.empty((len(x), self.program.parameter_count), self.dtype)
+        rows = self._kernels.alloc(min(self._part, len(x)) * host.shape[1], "gradients of the samples")
+        for number, launches in enumerate(self._parts(len(x))):
+            self._enqueue(launches.sample_gradients(rows, host.shape[1]))
+            self._runtime.download(rows, host[number * self._part :][: self._part])
         return host
 
     @_exclusive
@@ -235,13 +246,14 @@ class AcceleratedPlan:
             "device": self.device.name,
             "dtype": self.dtype,
             "batch": self.batch,
+            "part": self._part,
             "variant": FUSED if self._fused else self._lanes.style,
             "lanes": self._lanes.count,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self._stages, self._layers, strict=True)
             ],
-            "launches": [work.label for work in self._for(self.batch).training],
+            "launches": [work.label for work in self._for(self._part).training],
             "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],
         }
@@ -256,21 +268,19 @@ class AcceleratedPlan:
             for held in _MEMORY:
                 self.__dict__.pop(held, None)
 
-    def _start(self, x: Array) -> Launches:
-        """The input on the device, and what to enqueue for so many samples."""
+    def _upload_inputs(self, x: Array) -> None:
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
-        self._x.upload(x, len(x))
-        return self._for(len(x))
+        self._gates.x.upload(x, len(x))
 
     def _enqueue(self, launches: Sequence[Callable[[], None]]) -> None:
         for launch in launches:
             launch()
 
     def _upload_targets(self, t: Array, samples: int) -> None:
-        if self._t is None:
+        if self._gates.t is None:
             raise GcnnError("this plan was made without a loss.")
-        self._t.upload(t, samples)
+        self._gates.t.upload(t, samples)
 
     def _mean_loss(self, samples: int) -> float:
         """Waits for the losses of the samples, and reduces them as the loss says."""
@@ -278,19 +288,6 @@ class AcceleratedPlan:
         losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
         self._runtime.download(self._loss.samples, losses)
         return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)
-
-    def _download(self, source: Buffer, shape: tuple[int, ...], samples: int, out: Array | None) -> Array:
-        if out is not None and out.shape != (samples, *shape):
-            raise DataError(f"out must have the shape {(samples, *shape)}, got {out.shape}.")
-        packed = self._lanes.empty(samples, prod(shape), np.dtype(self.dtype))
-        self._runtime.download(source, packed)
-        plain = out is not None and out.flags.c_contiguous and out.dtype == packed.dtype
-        result = out if out is not None and plain else np.empty((samples, *shape), self.dtype)
-        self._lanes.unpack(packed, result)
-        if out is None or plain:
-            return result
-        out[...] = result
-        return out
 
     def _penalty(self, rule: UpdateRule) -> float:
         if self._update is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import RadialBasis
 
 TILE = 8
@@ -43,7 +43,7 @@ class DeviceRadialBasis(DeviceLayer):
 
     def gradient(self, samples: int) -> list[Work]:
         place = self.place
-        arguments = (*self._slopes, np.int32(place.blocks(samples)), place.gradient)
+        arguments = (*self._slopes, np.int32(place.blocks(samples)), place.gradient, place.add)
         return [self._bind("gradient", (tiles(place.inputs, TILE), place.outputs), arguments)]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
@@ -57,5 +57,5 @@ class DeviceRadialBasis(DeviceLayer):
         place = self.place
         return place.dy, place.y, self._reach, place.y_in, place.theta, place.theta0
 
-    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: tuple[Buffer | np.generic, ...]) -> Work:
+    def _bind(self, kernel: str, groups: tuple[int, ...], arguments: tuple[Argument, ...]) -> Work:
         return self.place.kernels.bind("radial_basis.cl", kernel, groups, arguments, **self._sizes)

@@ -16,11 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from math import prod
 
-import numpy as np
-
 from gcnn import kernels
-from gcnn.backends.accelerated.runtime import Buffer, Launch
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.work import Argument, Bound, Setting, Work
 
 PRELUDE = "prelude.h"
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
@@ -60,7 +58,7 @@ class Stitched(ABC):
 
     @cached_property
     @abstractmethod
-    def launch(self) -> Launch:
+    def launch(self) -> Bound:
         """Compiled and bound."""
 
     def __call__(self) -> None:
@@ -86,7 +84,7 @@ class Chained(Stitched):
         self._blocks = blocks
 
     @cached_property
-    def launch(self) -> Launch:
+    def launch(self) -> Bound:
         text, body = _Text(self._works), [f"    const int block = {_RAW_GROUP};"]
         for work in self._works:
             assert work.groups[-1] % self._blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
@@ -100,7 +98,7 @@ class SideBySide(Stitched):
     """The groups of all works in one grid, those of the first first."""
 
     @cached_property
-    def launch(self) -> Launch:
+    def launch(self) -> Bound:
         text, body = _Text(self._works), [f"    int group = {_RAW_GROUP};"]
         for work in self._works:
             count = prod(work.groups)
@@ -128,13 +126,16 @@ def _axes(group: str, sizes: Sequence[int], block: str | None) -> list[str]:
 
 
 class _Text:
-    """The program's text as it grows, and the arguments that its kernel gets: each buffer once."""
+    """The program's text as it grows, and the arguments that its kernel gets: each buffer and each setting once.
+
+    Scalars are arguments of their own, however equal, so that works on another number of samples have the same text.
+    """
 
     def __init__(self, works: Sequence[Work]) -> None:
         self._works, self._runtime = works, works[0].runtime
         self._functions: dict[tuple[object, ...], str] = {}
         self._parts: list[str] = []
-        self._arguments: list[Buffer | np.generic] = []
+        self._arguments: list[Argument] = []
         self._parameters: list[str] = []
         for work in works:
             if work.function not in self._functions:
@@ -144,12 +145,12 @@ class _Text:
         """A call of a work's function for a group."""
         return f"{self._functions[work.function]}({', '.join([*group, *map(self._parameter, work.arguments)])})"
 
-    def bind(self, name: str, body: Sequence[str], groups: int) -> Launch:
+    def bind(self, name: str, body: Sequence[str], groups: int) -> Bound:
         """The launch of a kernel with this body."""
         head = f"ONE_ITEM_A_BLOCK KERNEL void {name}({', '.join(self._parameters)})"
         text = "\n".join([kernels.source(PRELUDE), _FUNCTIONS, *self._parts, head, "{", *body, "}", ""])
         program = self._runtime.compile(text, f"{name}.cl", self._works[0].common)
-        return self._runtime.bind(program.kernel(name), (groups,), (1,), self._arguments)
+        return Bound(self._runtime, program.kernel(name), (groups,), (1,), self._arguments)
 
     def _add(self, work: Work) -> None:
         number = len(self._functions)
@@ -165,13 +166,14 @@ class _Text:
         )
         self._functions[work.function] = f"{work.kernel}_{number}"
 
-    def _parameter(self, value: Buffer | np.generic) -> str:
-        """The name of a kernel's parameter that holds a value."""
+    def _parameter(self, argument: Argument) -> str:
+        """The name of a kernel's parameter that holds an argument."""
         for number, known in enumerate(self._arguments):
-            if known is value or (isinstance(value, np.generic) and _same(known, value)):
+            if known is argument:
                 return f"a{number}"
+        value = argument.value if isinstance(argument, Setting) else argument
         kind = "GLOBAL void*" if isinstance(value, Buffer) else _SCALARS[value.dtype.name]
-        self._arguments.append(value)
+        self._arguments.append(argument)
         self._parameters.append(f"{kind} a{len(self._arguments) - 1}")
         return f"a{len(self._arguments) - 1}"
 
@@ -179,7 +181,3 @@ class _Text:
 def _names(text: str) -> Iterator[str]:
     for pattern in _NAMED:
         yield from re.findall(pattern, text, re.MULTILINE)
-
-
-def _same(known: Buffer | np.generic, value: np.generic) -> bool:
-    return isinstance(known, np.generic) and known.dtype == value.dtype and known.tobytes() == value.tobytes()

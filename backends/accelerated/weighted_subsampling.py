@@ -12,11 +12,11 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters
 from gcnn.backends.accelerated.windows import DeviceWindows, amount_space
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Layer, WeightedSubsampling
 from gcnn.maps import Array, Maps, Size
 
-Arguments = tuple[Buffer | np.generic, ...]
+Arguments = tuple[Argument, ...]
 
 POINTS_TILE, WEIGHTS_TILE = 8, 4
 """Points of an output map that one work-item mixes, and weights of one whose slopes it sums, where nothing is known."""
@@ -128,7 +128,7 @@ class DeviceWeightedSubsampling(DeviceWindows):
         blocks = np.int32(place.blocks(samples))
         return [
             self.bind("gradient", self._slope_groups(samples), arguments, defines),
-            self.bind("add_blocks", groups, (self._partials, blocks, place.gradient, place.theta0), defines),
+            self.bind("add_blocks", groups, (self._partials, blocks, place.gradient, place.theta0, place.add), defines),
         ]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import prod
 
-import numpy as np
-
 from gcnn.backends.accelerated.lanes import PLANES, SCALARS, VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
-from gcnn.backends.accelerated.runtime import Buffer, Runtime
+from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Layer
 from gcnn.maps import Maps, Size
 
@@ -85,7 +83,7 @@ class DeviceWindows(DeviceLayer):
         self,
         kernel: str,
         groups: Sequence[int],
-        arguments: Sequence[Buffer | np.generic],
+        arguments: Sequence[Argument],
         defines: Mapping[str, object],
     ) -> Work:
         """A launch of one of the layer's kernels."""
@@ -96,7 +94,7 @@ class DeviceWindows(DeviceLayer):
         kernel: str,
         rows: int,
         samples: int,
-        arguments: Sequence[Buffer | np.generic],
+        arguments: Sequence[Argument],
         defines: Mapping[str, object],
         tile: Parameters,
     ) -> Work:

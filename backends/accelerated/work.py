@@ -10,7 +10,51 @@ from typing import Any
 import numpy as np
 
 from gcnn import kernels
-from gcnn.backends.accelerated.runtime import Buffer, Launch, Runtime
+from gcnn.backends.accelerated.runtime import Buffer, Kernel, Launch, Runtime
+
+
+class Setting:
+    """A scalar argument that may change between calls, for all works that hold it.
+
+    Attributes:
+        value: what the next calls get.
+    """
+
+    def __init__(self, value: np.generic) -> None:
+        self.value = value
+
+    def change(self, value: np.generic) -> None:
+        """Take another value; one that is equal costs nothing."""
+        if value != self.value:
+            self.value = value
+
+
+Argument = Buffer | np.generic | Setting
+
+
+class Bound:
+    """A kernel bound to its arguments, of which settings are set again where they have changed."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        kernel: Kernel,
+        groups: tuple[int, ...],
+        block: tuple[int, ...] | None,
+        arguments: Sequence[Argument],
+    ) -> None:
+        values = [argument.value if isinstance(argument, Setting) else argument for argument in arguments]
+        self._launch: Launch = runtime.bind(kernel, groups, block, values)
+        self._settings = [(n, argument) for n, argument in enumerate(arguments) if isinstance(argument, Setting)]
+        self._set = [setting.value for _, setting in self._settings]
+
+    def __call__(self) -> None:
+        """Enqueue it once more."""
+        for number, (index, setting) in enumerate(self._settings):
+            if self._set[number] is not setting.value:
+                self._launch.set(index, setting.value)
+                self._set[number] = setting.value
+        self._launch()
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +68,7 @@ class Work:
         defines: macros of this one.
         groups: how many on each axis; work-items where `block` is `None`.
         block: work-items of a group on each axis; `None` leaves them to the runtime.
-        arguments: buffers, and scalars as NumPy's.
+        arguments: buffers, scalars as NumPy's, and settings.
     """
 
     runtime: Runtime
@@ -34,21 +78,17 @@ class Work:
     defines: Mapping[str, object]
     groups: tuple[int, ...]
     block: tuple[int, ...] | None
-    arguments: Sequence[Buffer | np.generic]
+    arguments: Sequence[Argument]
 
     @cached_property
-    def launch(self) -> Launch:
+    def launch(self) -> Bound:
         """The kernel compiled for itself, and bound."""
         program = self.runtime.compile(kernels.source(self.file), self.file, {**self.common, **self.defines})
-        return self.runtime.bind(program.kernel(self.kernel), self.groups, self.block, self.arguments)
+        return Bound(self.runtime, program.kernel(self.kernel), self.groups, self.block, self.arguments)
 
     def __call__(self) -> None:
         """Enqueue it once more."""
         self.launch()
-
-    def set(self, index: int, value: Buffer | np.generic) -> None:
-        """See `Launch.set`."""
-        self.launch.set(index, value)
 
     @property
     def label(self) -> str:

@@ -159,12 +159,12 @@ class Bound:
         height = split if sum_samples else len(delta)
         rows = self.unfilled(height * self.parameters)
         arguments = (self.pack(delta), self.pack(y_in), np.int32(len(delta)), rows)
-        arguments += (np.int64(self.parameters), np.int64(0))
+        arguments += (np.int64(self.parameters), np.int64(0), np.int32(0))
         self._run("convolution_gradient.cl", "gradient", groups, arguments, defines)
         if not sum_samples:
             return self.fetch(rows).reshape(height, self.parameters)
         whole = self.unfilled(THETA0 + self.parameters)
-        self._run("convolution_gradient.cl", "add_parts", 3, (rows, whole, np.int64(THETA0)), defines)
+        self._run("convolution_gradient.cl", "add_parts", 3, (rows, whole, np.int64(THETA0), np.int32(0)), defines)
         assert np.isnan(self.fetch(whole)[:THETA0]).all()
         return self.fetch(whole)[THETA0:]
 

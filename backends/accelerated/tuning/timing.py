@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gcnn.backends.accelerated.runtime import Launch, Runtime
+from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning.errors import Unmeasurable
 from gcnn.maps import Array
 
@@ -92,7 +92,7 @@ class DeviceClock:
         launches: one run, in order.
     """
 
-    def __init__(self, runtime: Runtime, launches: Sequence[Launch]) -> None:
+    def __init__(self, runtime: Runtime, launches: Sequence[Callable[[], None]]) -> None:
         self._runtime, self._launches = runtime, tuple(launches)
 
     def __call__(self, runs: int) -> float:

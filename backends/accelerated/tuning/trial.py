@@ -17,11 +17,12 @@ from gcnn import activations
 from gcnn.backend import Program, get_backend
 from gcnn.backends.accelerated.fused import linear, stages_of
 from gcnn.backends.accelerated.place import Kernels, Place
-from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.choosers import Defaults, Forced
 from gcnn.backends.accelerated.tuning.errors import WrongResult
 from gcnn.backends.accelerated.tuning.space import Parameters
 from gcnn.backends.accelerated.tuning.timing import DeviceClock
+from gcnn.backends.accelerated.work import Work
 from gcnn.layers import Layer
 from gcnn.maps import Array, Maps
 from gcnn.network import Stage
@@ -43,9 +44,9 @@ class TunableLayer(Protocol):
 
     remembers: bool
 
-    def combine(self, samples: int) -> Sequence[Launch]: ...
-    def backpropagate(self, samples: int) -> Sequence[Launch]: ...
-    def gradient(self, samples: int) -> Sequence[Launch]: ...
+    def combine(self, samples: int) -> Sequence[Work]: ...
+    def backpropagate(self, samples: int) -> Sequence[Work]: ...
+    def gradient(self, samples: int) -> Sequence[Work]: ...
 
 
 class LayerMaker(Protocol):
@@ -57,7 +58,7 @@ class LayerMaker(Protocol):
         """Small problems that these parameters do not divide."""
 
 
-PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Launch]]] = {
+PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Work]]] = {
     "forward": lambda layer, samples: layer.combine(samples),
     "backpropagate": lambda layer, samples: layer.backpropagate(samples),
     "gradient": lambda layer, samples: layer.gradient(samples),
@@ -142,7 +143,7 @@ class Bench:
     def _values(self, points: int) -> Buffer:
         return self._kernels.alloc(self._lanes.blocks(self._batch) * points * self._lanes.count + MARGIN, "on trial")
 
-    def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Launch]:
+    def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Work]:
         """The kernel with these parameters, compiled and bound; what it reads of a forward pass on `load`ed numbers is there."""
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
         what, layer = kernel.partition(".")[2], self._maker(replace(self._place, kernels=kernels))
@@ -254,9 +255,7 @@ class LayerTrial:
         """Candidates share the memory of the layer's own problem."""
         return Bench(self._maker, self._kernels, self._layer, self._inputs, self._batch, self._keeps_z)
 
-    def _check(
-        self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters
-    ) -> Sequence[Launch]:
+    def _check(self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters) -> Sequence[Work]:
         case: Any = (layer, inputs, samples)
         if case not in self._oracles:
             self._oracles[case] = Oracle.of(*case)

@@ -1,0 +1,26 @@
+"""How many samples of a batch are computed at a time: so many that what a layer leaves the next one finds in a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gcnn.backends.accelerated.fused import stages_of
+from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.limits import Limits
+from gcnn.network import Stage
+
+CACHE = 1 << 20
+"""Bytes of values for each compute unit of a CPU: of its second cache, which it has for itself, half or all (decision "parts")."""
+FEWEST = 64
+"""Samples of a part, however large they are: less is not worth the launches."""
+
+
+def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], itemsize: int, batch: int) -> int:
+    """The whole batch where it fits, and on GPUs, which hide the way to memory; else blocks for all compute units alike."""
+    if limits.vector_bytes == 0:
+        return batch
+    every = [part for stage in stages for part in stages_of(stage.layer, stage.inputs)]
+    sample = 2 * itemsize * sum(stage.inputs.points + stage.outputs.points for stage in every)
+    together = lanes.count * limits.compute_units
+    most = max(CACHE * limits.compute_units // sample, FEWEST)
+    return min(batch, max(most // together, 1) * together)
