@@ -15,6 +15,7 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
+from gcnn.backends.accelerated.winograd import MADE, Shape, Winograd
 from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
@@ -49,7 +50,7 @@ class DeviceConvolution(DeviceLayer):
         self._maps, self._sources, self._shared = outputs.count, inputs.count, layer.shared
         self._stride = as_volume(layer.strides(inputs))
         self._parameters = layer.parameter_count(inputs)
-        padding = tuple((0, 0, 0, *layer.paddings(inputs))[-3:])
+        self._padding = padding = tuple((0, 0, 0, *layer.paddings(inputs))[-3:])
         self._sizes = {"IN_MAPS": self._sources, "OUT_MAPS": self._maps, "BIASES": self._parameters - self._maps}
         for name, *values in zip(("DEPTH", "HEIGHT", "WIDTH"), self._read, self._made, strict=True):
             self._sizes |= {f"{which}_{name}": value for which, value in zip(("IN", "OUT"), values, strict=True)}
@@ -64,6 +65,8 @@ class DeviceConvolution(DeviceLayer):
         self._forward = self._choose("forward", self._forward_space(), self._forward_options)
         self._back = self._choose("backpropagate", self._back_space(), BACK_OPTIONS)
         self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
+        self._winograd_forward = self._winograd(self._forward, self._shape, self._forward_options | {"BACK": 0})
+        self._winograd_back = self._winograd(self._back, self._shape_back, {"BACK": 1})
         split = self._gradient["SPLIT"]
         self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
 
@@ -73,6 +76,30 @@ class DeviceConvolution(DeviceLayer):
         else:
             self._options["KERNEL_LIST"] = 1
             self._offsets = (self.place.kernels.constant(offsets.astype(np.int32), "positions of kernels"),)
+
+    def _winograd(self, tile: Parameters, shape: Shape, options: dict[str, object]) -> Winograd | None:
+        """The convolution of that shape by Winograd's algorithm, where the tile says so."""
+        if not tile.get("WINOGRAD"):
+            return None
+        return Winograd(self.place, shape, options | {"BIASES": self._sizes["BIASES"]}, tile)
+
+    @property
+    def _minimal(self) -> bool:
+        """Whether Winograd's algorithm may be used: on lanes of samples in a chain, for 3x3 taps one by one, of which all exist."""
+        plane = self._taps == (1, 3, 3) and self._stride[1:] == (1, 1) and self._read[0] == 1
+        whole = not self._shared and {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
+        windows = all(MADE % n == 0 for n in self._unit)
+        return self.place.kernels.chained and plane and whole and windows and max(self._padding[1:]) <= 2
+
+    @property
+    def _shape(self) -> Shape:
+        border = self._padding[1], self._padding[2]
+        return Shape(self._sources, self._maps, self._read[1:], self._made[1:], border)
+
+    @property
+    def _shape_back(self) -> Shape:
+        border = 2 - self._padding[1], 2 - self._padding[2]
+        return Shape(self._maps, self._sources, self._made[1:], self._read[1:], border)
 
     @property
     def _forward_options(self) -> dict[str, object]:
@@ -91,22 +118,43 @@ class DeviceConvolution(DeviceLayer):
             "COLUMNS_TILE": [n * unit_x for n in within(COLUMNS, columns // unit_x)],
         }
         few = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
-        return Space(
-            parameters=tiles_of,
-            default=self._quickest(tiles_of, few, (maps, rows, columns)),
-            benchmark={"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x},
-            constraints=(few,),
-        )
+        default = self._quickest(tiles_of, few, (maps, rows, columns))
+        benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
+        return self._or_winograd(Space(tiles_of, default, benchmark, (few,)), self._shape)
 
     def _back_space(self) -> Space:
         maps, columns, stride = self._sources, self._read[2], self._stride[2]
         wide = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns] or [min(stride, columns)]
         tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": wide}
         few = few_sums("MAPS_TILE", "COLUMNS_TILE")
+        default = self._quickest(tiles_of, few, (maps, columns))
+        return self._or_winograd(Space(tiles_of, default, {"MAPS_TILE": 1, "COLUMNS_TILE": wide[0]}), self._shape_back)
+
+    def _or_winograd(self, space: Space, shape: Shape) -> Space:
+        """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
+        if not self._minimal:
+            return space
+        few, one_row = few_sums("MAPS_TILE", "COLUMNS_TILE"), {"ROWS_TILE": space.benchmark.get("ROWS_TILE", 1)}
+
+        def holds(tile: Parameters) -> bool:
+            if not tile["WINOGRAD"]:
+                return all(constraint.holds(tile) for constraint in space.constraints)
+            return few.holds(tile) and one_row.items() >= {"ROWS_TILE": tile.get("ROWS_TILE", 1)}.items()
+
+        every = product(space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"])
+        maps, columns = min(
+            (tile for tile in every if prod(tile) <= REGISTERS), key=lambda tile: shape.instructions(*tile)
+        )
+        tile = {"ROWS_TILE": 1, **space.default}
+        tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
+        covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
+        direct = covered * shape.sources * effort(*tiling, 3, 3)
+        minimal = {**space.benchmark, "MAPS_TILE": maps, "COLUMNS_TILE": columns, "WINOGRAD": 1}
         return Space(
-            parameters=tiles_of,
-            default=self._quickest(tiles_of, few, (maps, columns)),
-            benchmark={"MAPS_TILE": 1, "COLUMNS_TILE": wide[0]},
+            parameters={**space.parameters, "WINOGRAD": (0, 1)},
+            default=minimal if shape.instructions(maps, columns) < direct else {**space.default, "WINOGRAD": 0},
+            benchmark={**space.benchmark, "WINOGRAD": 0},
+            constraints=(Constraint("few sums, and of Winograd's tiles one row", holds),),
         )
 
     def _quickest(self, tiles_of: dict[str, list[int]], few: Constraint, sizes: tuple[int, ...]) -> Parameters:
@@ -174,13 +222,19 @@ class DeviceConvolution(DeviceLayer):
         """Rows and columns of outputs that are computed."""
         return self._made[1], self._made[2]
 
+    def prepare(self) -> list[Work]:
+        return [winograd.filters() for winograd in (self._winograd_forward, self._winograd_back) if winograd]
+
     def combine(self, samples: int) -> list[Work]:
         place = self.place
-        return [
-            self._bind_forward(samples, (place.y_in, place.theta, place.theta0, place.z, self.target, *self._offsets))
-        ]
+        return [self._bind_forward(samples, place.z, self.target)]
 
-    def _bind_forward(self, samples: int, arguments: tuple[Any, ...]) -> Work:
+    def _bind_forward(self, samples: int, kept: Buffer, target: Buffer) -> Work:
+        """The forward pass into `target`, with what it keeps."""
+        place = self.place
+        if self._winograd_forward:
+            return self._winograd_forward.correlate(samples, place.y_in, kept, target)
+        arguments = (place.y_in, place.theta, place.theta0, kept, target, *self._offsets)
         tile, (rows, columns) = self._forward, self._computed
         groups = self.place.blocks(samples) * self._made[0] * tiles(self._maps, tile["MAPS_TILE"])
         groups *= tiles(rows, tile["ROWS_TILE"]) * tiles(columns, tile["COLUMNS_TILE"])
@@ -188,6 +242,8 @@ class DeviceConvolution(DeviceLayer):
 
     def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._back
+        if self._winograd_back:
+            return [self._winograd_back.correlate(samples, place.dy, place.dy_in, place.dy_in)]
         groups = place.blocks(samples) * self._read[0] * self._read[1] * tiles(self._sources, tile["MAPS_TILE"])
         groups *= tiles(self._read[2], tile["COLUMNS_TILE"])
         arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in, *self._offsets)

@@ -50,6 +50,12 @@ class Launches:
         self._chained = layers[0].place.kernels.chained
 
     @cached_property
+    def preparation(self) -> list[Enqueued]:
+        """What is formed from θ alone, once for all parts of a batch."""
+        works = [work for layer in self._layers for work in layer.prepare()]
+        return self._stitched([], [works]) if works else []
+
+    @cached_property
     def forward(self) -> list[Work]:
         """From the input to the last layer's y."""
         return [self._gates.x.pack(self._samples)] + [

@@ -93,6 +93,10 @@ class DeviceLayer:
             )
         return launches
 
+    def prepare(self) -> list[Work]:
+        """What is formed from θ alone, before the first part of a batch: works that do not depend on one another."""
+        return []
+
     def combine(self, samples: int) -> list[Work]:
         """Z(y_in, θ) into `place.z` where it is read again, and `fused` φ of it into `target`."""
         raise NotImplementedError(f"{type(self).__name__} must define combine(samples)")

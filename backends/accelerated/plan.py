@@ -167,7 +167,10 @@ class AcceleratedPlan:
         for first in range(0, samples, self._part):
             self._first.change(np.int32(first))
             self._add.change(np.int32(first > 0))
-            yield self._for(min(self._part, samples - first))
+            launches = self._for(min(self._part, samples - first))
+            if first == 0:
+                self._enqueue(launches.preparation)
+            yield launches
 
     def _for(self, samples: int) -> Launches:
         """The launch lists for so many samples of a part; those that were used last are kept."""

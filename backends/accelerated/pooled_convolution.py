@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, cast
+from typing import cast
 
 from gcnn.backends.accelerated.convolution import REGISTERS, DeviceConvolution
 from gcnn.backends.accelerated.fused import FusedLayer
@@ -101,16 +101,7 @@ class DevicePooledConvolution(DeviceConvolution):
         return tuple(n // w * w for n, w in zip(self._made[1:], self._window[1:], strict=True))  # type: ignore[return-value]
 
     def combine(self, samples: int) -> list[Work]:
-        place = self.place
-        arguments: tuple[Any, ...] = (
-            place.y_in,
-            place.theta,
-            place.theta0,
-            self._pooling.winners,
-            place.y,
-            *self._offsets,
-        )
-        return [self._bind_forward(samples, arguments)]
+        return [self._bind_forward(samples, self._pooling.winners, self.place.y)]
 
     def delta(self, samples: int) -> list[Work]:
         return activation_delta(self._maxima, self.activation, samples) + self._pooling.backpropagate(samples)

@@ -44,6 +44,7 @@ class TunableLayer(Protocol):
 
     remembers: bool
 
+    def prepare(self) -> Sequence[Work]: ...
     def combine(self, samples: int) -> Sequence[Work]: ...
     def backpropagate(self, samples: int) -> Sequence[Work]: ...
     def gradient(self, samples: int) -> Sequence[Work]: ...
@@ -59,8 +60,8 @@ class LayerMaker(Protocol):
 
 
 PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Work]]] = {
-    "forward": lambda layer, samples: layer.combine(samples),
-    "backpropagate": lambda layer, samples: layer.backpropagate(samples),
+    "forward": lambda layer, samples: [*layer.prepare(), *layer.combine(samples)],
+    "backpropagate": lambda layer, samples: [*layer.prepare(), *layer.backpropagate(samples)],
     "gradient": lambda layer, samples: layer.gradient(samples),
 }
 """The launches that a kernel's parameters change, by the problem's kernel."""
@@ -148,7 +149,7 @@ class Bench:
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
         what, layer = kernel.partition(".")[2], self._maker(replace(self._place, kernels=kernels))
         if layer.remembers and what != "forward":
-            for launch in layer.combine(samples):
+            for launch in PASSES["forward"](layer, samples):
                 launch()
         return PASSES[what](layer, samples)
 

@@ -1,0 +1,121 @@
+"""Winograd's algorithm gives what direct convolution gives, on shapes that its tiles do not divide, with and without a border."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gcnn
+from gcnn.backend import Program
+from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
+from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
+from gcnn.backends.accelerated.tuning.choosers import Defaults
+from gcnn.backends.numpy import BACKEND as ORACLE
+from gcnn.backends.opencl.backend import BACKEND
+from gcnn.layers import Convolution, Dense, MaxPooling
+
+
+class Wanted(Defaults):
+    """Takes Winograd's algorithm or not, wherever there is a choice, in tiles of so many maps and columns."""
+
+    def __init__(self, winograd: int, maps: int = 1, columns: int = 1) -> None:
+        self.winograd, self.tile, self.asked = winograd, (maps, columns), []
+
+    def choose(self, space, problem, layer, trial):
+        if "WINOGRAD" not in space.parameters:
+            return space.default
+        self.asked.append(problem.name)
+        sizes = zip(("MAPS_TILE", "COLUMNS_TILE"), self.tile, strict=True)
+        tile = {name: min(space.parameters[name], key=lambda n, size=size: abs(n - size)) for name, size in sizes}
+        wanted = {**space.benchmark, **tile, "WINOGRAD": self.winograd}
+        return wanted if all(constraint.holds(wanted) for constraint in space.constraints) else space.default
+
+
+@pytest.fixture
+def made(device):
+    """A fused plan of layers for two blocks that are not full, with a chooser."""
+    plans = []
+
+    def planned(layers, inputs, chooser, dtype="float64"):
+        program = Program.of(gcnn.Network(layers, inputs, "mse"))
+        runtime = BACKEND.runtime(device)
+        plan = AcceleratedPlan(
+            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, 13, FUSED, chooser
+        )  # fmt: skip
+        theta = 0.5 * np.random.default_rng(1).standard_normal(program.parameter_count)
+        plan.vectors.copy(plan.vectors.upload(theta.astype(dtype)), plan.theta)
+        plans.append(plan)
+        return plan, theta
+
+    yield planned
+    for plan in plans:
+        plan.close()
+
+
+CASES = {
+    "odd and even": ([Convolution(5, 3, activation="tanh")], (3, 7, 8)),
+    "border of one": ([Convolution(4, 3, padding=1, activation="softsign"), Convolution(3, 3, padding=1)], (2, 5, 6)),
+    "border of two": ([Convolution(2, 3, padding=2), Dense(2)], (2, 4, 3)),
+    "as small as the taps": ([Convolution(3, 3)], (4, 3, 3)),
+    "pooled": ([Convolution(7, 3, activation="tanh"), MaxPooling(2), Dense(2)], (2, 9, 12)),
+    "pooled by rows": ([Convolution(3, 3, padding=1, activation="relu"), MaxPooling((2, 1))], (1, 6, 5)),
+    "one map of many": ([Convolution(1, 3)], (9, 6, 6)),
+}
+
+
+@pytest.mark.parametrize("tile", [(1, 1), (3, 2), (2, 4)])
+@pytest.mark.parametrize("name", CASES)
+def test_it_gives_what_the_oracle_gives(made, name, tile):
+    layers, inputs = CASES[name]
+    chooser = Wanted(1, *tile)
+    plan, theta = made(layers, inputs, chooser)
+    assert set(chooser.asked) == {"convolution_forward.forward", "convolution_backpropagate.backpropagate"}
+    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", 13)
+    oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
+    rng = np.random.default_rng(0)
+    x, v = rng.standard_normal((13, *plan.program.inputs.shape)), rng.standard_normal((13, *plan.program.outputs.shape))
+    for found, expected in (
+        (plan.forward(x), oracle.forward(x)),
+        (plan.vjp(x, v), oracle.vjp(x, v)),
+        (plan.vectors.download(plan.gradient), oracle.gradient),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    assert any("winograd" in work.label for work in plan._for(13).forward)
+
+
+def test_filters_are_formed_from_the_parameters_of_every_call(made):
+    plan, theta = made(*CASES["odd and even"], Wanted(1))
+    x = np.random.default_rng(0).standard_normal((13, 3, 7, 8))
+    first = plan.forward(x)
+    plan.vectors.copy(plan.vectors.upload(np.zeros_like(theta)), plan.theta)
+    assert not plan.forward(x).any()
+    plan.vectors.copy(plan.vectors.upload(theta), plan.theta)
+    np.testing.assert_array_equal(plan.forward(x), first)
+
+
+@pytest.mark.parametrize(
+    ("layers", "inputs"),
+    [
+        ([Convolution(4, 5)], (2, 8, 8)),
+        ([Convolution(4, 3, stride=2)], (2, 9, 9)),
+        ([Convolution(4, 3)], (2, 9)),
+        ([Convolution(2, 3, table=[[1, 0], [1, 1]])], (2, 8, 8)),
+        ([Convolution(2, 3, shared=True)], (2, 8, 8)),
+        ([Convolution(2, 3), MaxPooling(3)], (2, 8, 8)),
+    ],
+    ids=["taps", "stride", "one dimension", "a table", "shared kernels", "windows of three"],
+)
+def test_it_is_not_offered_where_it_does_not_apply(made, layers, inputs):
+    chooser = Wanted(1)
+    made(layers, inputs, chooser)
+    assert chooser.asked == []
+
+
+def test_few_maps_are_convolved_directly_and_many_by_winograd(made):
+    def forward(maps, sources):
+        plan, _ = made([Convolution(maps, 3, padding=1)], (sources, 16, 16), Defaults(), "float32")
+        return plan._for(13).forward[1].label
+
+    assert "winograd" not in forward(32, 1)
+    assert "winograd" not in forward(4, 4)
+    assert "winograd" in forward(32, 32)
