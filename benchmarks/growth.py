@@ -1,0 +1,106 @@
+"""How times grow, one size at a time: samples, image, channels. Pictures, in which a cliff would be seen, and the numbers as JSON.
+
+    python benchmarks/growth.py --out growth            a few minutes
+    python benchmarks/growth.py --axes channels --beside torch
+
+Times are of a call from arrays on the host and back, divided by the work: a line that falls and then stays level is what one wants.
+Needs matplotlib: pip install -e ".[plot]".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from fair import start_fairly
+
+import gcnn
+from gcnn.backend import Device, get_backend
+from gcnn.bench import compare
+from gcnn.layers import Convolution
+from gcnn.models import MODELS
+from gcnn.optimizers import Momentum
+
+Sized = Callable[[int], tuple[gcnn.Network, int, float]]
+"""size -> (network, batch, amount of work)"""
+
+
+def by_samples(samples: int) -> tuple[gcnn.Network, int, float]:
+    """A known network."""
+    return MODELS["lenet"](), samples, samples
+
+
+def by_pixels(side: int) -> tuple[gcnn.Network, int, float]:
+    """A layer of few maps."""
+    return gcnn.Network([Convolution(16, 3, padding=1)], (8, side, side), "mse"), 16, side * side
+
+
+def by_channels(channels: int) -> tuple[gcnn.Network, int, float]:
+    """A layer of small images."""
+    return gcnn.Network([Convolution(channels, 3, padding=1)], (channels, 16, 16), "mse"), 16, channels * channels
+
+
+AXES: dict[str, tuple[str, str, Sized, list[int]]] = {
+    "samples": ("lenet, a step", "sample", by_samples, [2**n for n in range(13)]),
+    "image": ("8 to 16 maps, 3x3, 16 samples, a gradient", "pixel", by_pixels, [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]),
+    "channels": ("as many maps from as many, 3x3, 16x16, 16 samples, a gradient", "connection", by_channels, [2**n for n in range(10)]),
+}  # fmt: skip
+
+
+def times(axis: str, places: list[str], blocks: int) -> dict[str, list[float]]:
+    """Seconds for each unit of work, by place."""
+    _, _, sized, sizes = AXES[axis]
+    found: dict[str, list[float]] = {place: [] for place in places}
+    for size in sizes:
+        network, batch, amount = sized(size)
+        work = "step" if axis == "samples" else "gradient"
+        timings = compare(network, places, partial(Momentum, 0.001), work, batch, blocks=blocks).timings
+        for place, timing in timings.items():
+            found[place].append(timing.median / amount)
+        print(axis, size, *(f"{place} {values[-1] * 1e6:.4g} us" for place, values in found.items()), flush=True)
+    return found
+
+
+def draw(axis: str, found: dict[str, list[float]], path: Path) -> None:
+    """A picture of both axes in powers of two and ten."""
+    from matplotlib.figure import Figure
+
+    title, unit, _, sizes = AXES[axis]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for place, values in found.items():
+        axes.loglog(sizes, [1e6 * value for value in values], marker="o", label=place, base=10)
+    axes.set_xscale("log", base=2)
+    axes.set(title=title, xlabel=axis, ylabel=f"µs for each {unit}")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    start_fairly()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
+    parser.add_argument("--beside", nargs="*", default=[], help="other places, such as torch")
+    parser.add_argument("--blocks", type=int, default=7)
+    parser.add_argument("--out", type=Path, default=Path("growth"), help="a folder")
+    given = parser.parse_args()
+    found = [device for device in get_backend("opencl").devices() if isinstance(device, Device)]
+    places = [f"opencl:{device.index}" for device in found] + given.beside
+    given.out.mkdir(parents=True, exist_ok=True)
+    for axis in given.axes:
+        grown = times(axis, places, given.blocks)
+        draw(axis, grown, given.out / f"{axis}.png")
+        content = {
+            "sizes": AXES[axis][3],
+            "microseconds": {p: [1e6 * v for v in values] for p, values in grown.items()},
+        }
+        (given.out / f"{axis}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
