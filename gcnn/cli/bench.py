@@ -14,12 +14,19 @@ from rich.table import Table
 
 from gcnn.backend import backend_names
 from gcnn.bench import WORKS, Comparison, compare
-from gcnn.cli.options import debug_option, named_values, one_name_of, read_network, shape_option
+from gcnn.cli.options import (
+    debug_option,
+    dtype_option,
+    named_values,
+    one_name_of,
+    optimizer_option,
+    read_network,
+    shape_option,
+)
 from gcnn.layers import layer_from_json
 from gcnn.models import MODELS
 from gcnn.network import Network
 from gcnn.runs import METHODS
-from gcnn.runs.settings import DTYPES
 
 MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
@@ -47,20 +54,8 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     "--work", metavar="NAME", callback=one_name_of("work", lambda: WORKS), default="step", help=f"{', '.join(WORKS)}."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of a call.")
-@click.option(
-    "--optimizer",
-    metavar="NAME",
-    callback=one_name_of("optimizer", lambda: METHODS),
-    default="momentum",
-    help="Of a step.",
-)
-@click.option(
-    "--dtype",
-    metavar="NAME",
-    callback=one_name_of("dtype", lambda: DTYPES),
-    default="float32",
-    help=f"{' or '.join(DTYPES)}.",
-)
+@optimizer_option("momentum", "Of a step.")
+@dtype_option
 @click.option("--blocks", type=click.IntRange(min=1), default=15, help="Times to take in each place.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, times in seconds.")
 @debug_option

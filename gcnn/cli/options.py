@@ -9,15 +9,19 @@ from typing import Any
 
 import click
 
+from gcnn.backend import backend_names
 from gcnn.data import DATASETS
 from gcnn.errors import NetworkError, one_of
 from gcnn.maps import Size
 from gcnn.models import MODELS
 from gcnn.network import Network
+from gcnn.runs import METHODS
+from gcnn.runs.settings import DTYPES
 
 _DEBUG = "gcnn.debug"
 
 
+Command = Callable[..., Any]
 Callback = Callable[[click.Context, click.Parameter, Any], Any]
 
 
@@ -69,6 +73,14 @@ shape_option = click.option(
     help="What goes in, such as 3x32x32, or 64; without it, what the network was made for.",
 )
 
+dtype_option = click.option(
+    "--dtype",
+    metavar="NAME",
+    callback=one_name_of("dtype", lambda: DTYPES),
+    default="float32",
+    help=f"{' or '.join(DTYPES)}.",
+)
+
 save_option = click.option(
     "--save-every",
     metavar="SECONDS",
@@ -76,6 +88,26 @@ save_option = click.option(
     default=60.0,
     help="Save within an epoch when so much time has passed; after every epoch in any case.",
 )
+
+
+def place_options(
+    backend: str = "What computes (see: gcnn devices); without it, GCNN_BACKEND, then auto.",
+    device: str = "Its index, or a pattern of its name such as '*epyc*'; without it, GCNN_DEVICE.",
+) -> Callable[[Command], Command]:
+    """--backend and --device, with what their help says."""
+    names = one_name_of("backend", lambda: ["auto", *backend_names()])
+
+    def options(command: Command) -> Command:
+        command = click.option("--device", help=device)(command)
+        return click.option("--backend", metavar="NAME", callback=names, help=backend)(command)
+
+    return options
+
+
+def optimizer_option(default: str, words: str) -> Callable[[Command], Command]:
+    """--optimizer, with its default and what its help says."""
+    names = one_name_of("optimizer", lambda: METHODS)
+    return click.option("--optimizer", metavar="NAME", callback=names, default=default, help=words)
 
 
 def debugging(ctx: click.Context) -> bool:

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from gcnn.backend import backend_names
 from gcnn.cli.display import display_options, make_display
-from gcnn.cli.options import debug_option, lasting, one_name_of, save_option
+from gcnn.cli.options import debug_option, lasting, place_options, save_option
 from gcnn.cli.running import introduce, run
 from gcnn.runs import Experiment, RunFolder, Settings
 from gcnn.training import Training
@@ -24,13 +23,10 @@ from gcnn.training import Training
     "--folder", "data_folder", type=click.Path(path_type=Path), help="Where the files of a named data set lie now."
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes in all; without it, what the run was begun with.")
-@click.option(
-    "--backend",
-    metavar="NAME",
-    callback=one_name_of("backend", lambda: ["auto", *backend_names()]),
-    help="Another backend; the run then does not end with the same bits.",
+@place_options(
+    "Another backend; the run then does not end with the same bits.",
+    "Another device, by index or a pattern of its name.",
 )
-@click.option("--device", help="Another device, by index or a pattern of its name.")
 @save_option
 @display_options
 @debug_option

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import click
 
-from gcnn.cli.options import debug_option, one_name_of, read_network, shape_option
+from gcnn.cli.options import debug_option, dtype_option, read_network, shape_option
 from gcnn.costs import costs
 from gcnn.errors import NetworkError
 from gcnn.maps import Size
 from gcnn.model import load
 from gcnn.models import MODELS
 from gcnn.network import Network
-from gcnn.tensors import DTYPES
 
 EXAMPLES = """\b
 Examples:
@@ -30,13 +29,7 @@ Examples:
 )
 @click.argument("model")
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of one pass, for the memory.")
-@click.option(
-    "--dtype",
-    metavar="NAME",
-    callback=one_name_of("dtype", DTYPES.values),
-    default="float32",
-    help=f"{' or '.join(DTYPES.values())}, for the memory.",
-)
+@dtype_option
 @shape_option
 @click.option("--classes", type=click.IntRange(min=1), help="Outputs of a model by name; without it, 10.")
 @click.option("--json", "as_json", is_flag=True, help="Exact numbers, for programs.")

@@ -7,9 +7,18 @@ from typing import Any
 
 import click
 
-from gcnn.backend import backend_names
 from gcnn.cli.display import display_options, make_display
-from gcnn.cli.options import debug_option, lasting, named_values, one_name_of, read_network, save_option
+from gcnn.cli.options import (
+    debug_option,
+    dtype_option,
+    lasting,
+    named_values,
+    one_name_of,
+    optimizer_option,
+    place_options,
+    read_network,
+    save_option,
+)
 from gcnn.cli.running import introduce, run
 from gcnn.data import DATASETS
 from gcnn.data.dataset import Dataset, open_dataset
@@ -18,7 +27,7 @@ from gcnn.models import MODELS
 from gcnn.network import Network
 from gcnn.runs import METHODS, SCHEDULES, Experiment, RunFolder, Settings
 from gcnn.runs.experiment import Parts
-from gcnn.runs.settings import DTYPES, whole_schedule
+from gcnn.runs.settings import whole_schedule
 
 _RATES = ", ".join(f"{method.lr:g} for {name}" for name, method in METHODS.items())
 MANY = 10_000
@@ -54,13 +63,7 @@ EPOCHS, EPOCHS_OF_MANY = 30, 5
     "--epochs", type=click.IntRange(min=1), help="Passes over the samples; without it, 30, or 5 for more than 10,000."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=32, help="Samples of one step.")
-@click.option(
-    "--optimizer",
-    metavar="NAME",
-    callback=one_name_of("optimizer", lambda: METHODS),
-    default="adam",
-    help=f"{', '.join(METHODS)}.",
-)
+@optimizer_option("adam", f"{', '.join(METHODS)}.")
 @click.option("--lr", type=float, help=f"Learning rate; without it, {_RATES}.")
 @click.option(
     "--set",
@@ -98,20 +101,8 @@ EPOCHS, EPOCHS_OF_MANY = 30, 5
 @click.option(
     "--shift", type=click.IntRange(min=0), default=0, help="Move training images at random by up to so many cells."
 )
-@click.option(
-    "--backend",
-    metavar="NAME",
-    callback=one_name_of("backend", lambda: ["auto", *backend_names()]),
-    help="What computes (see: gcnn devices); without it, GCNN_BACKEND, then auto.",
-)
-@click.option("--device", help="Its index, or a pattern of its name such as '*epyc*'; without it, GCNN_DEVICE.")
-@click.option(
-    "--dtype",
-    metavar="NAME",
-    callback=one_name_of("dtype", lambda: DTYPES),
-    default="float32",
-    help=f"{' or '.join(DTYPES)}.",
-)
+@place_options()
+@dtype_option
 @click.option(
     "--seed",
     type=click.IntRange(min=0),

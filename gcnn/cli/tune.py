@@ -13,14 +13,13 @@ import click
 from rich import progress as bars
 from rich.console import Console
 
-from gcnn.backend import Program, backend_names, select
-from gcnn.cli.options import debug_option, one_name_of, read_network, shape_option
+from gcnn.backend import Program, select
+from gcnn.cli.options import debug_option, dtype_option, place_options, read_network, shape_option
 from gcnn.errors import BackendUnavailable
 from gcnn.interruption import Interruption
 from gcnn.maps import Size
 from gcnn.models import MODELS
 from gcnn.network import Network
-from gcnn.tensors import DTYPES
 from gcnn.tuning import Progress, Tuned, Tunes
 
 
@@ -34,20 +33,8 @@ from gcnn.tuning import Progress, Tuned, Tunes
 )
 @click.argument("model")
 @shape_option
-@click.option(
-    "--backend",
-    metavar="NAME",
-    callback=one_name_of("backend", lambda: ["auto", *backend_names()]),
-    help="What computes (see: gcnn devices); without it, GCNN_BACKEND, then auto.",
-)
-@click.option("--device", help="Its index, or a pattern of its name such as '*epyc*'; without it, GCNN_DEVICE.")
-@click.option(
-    "--dtype",
-    metavar="NAME",
-    callback=one_name_of("dtype", DTYPES.values),
-    default="float32",
-    help=f"{' or '.join(DTYPES.values())}.",
-)
+@place_options()
+@dtype_option
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of one pass, as in later training.")
 @click.option("--budget", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, help="For all kernels, about.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a kernel, one a line.")
