@@ -6,6 +6,7 @@ oclgrind ... python .ci/simulated.py DTYPE VARIANT TILES [FAULT]
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from faults import FAULTS, Fault
 
 from gcnn import kernels
 from gcnn.backend import Device, Program, find_device
-from gcnn.backends.accelerated.backend import MAKERS
+from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
 from gcnn.backends.accelerated.limits import Limits
 from gcnn.backends.accelerated.plan import AcceleratedPlan
 from gcnn.backends.accelerated.runtime import Buffer
@@ -76,14 +77,23 @@ launched: set[tuple[str, str]] = set()
 
 
 class Counted:
-    """A launch that is known to have run."""
+    """A launch whose kernels are known to have run."""
 
-    def __init__(self, launch: Any, kernel: tuple[str, str]) -> None:
-        self.set, self._launch, self._kernel = launch.set, launch, kernel
+    def __init__(self, launch: Any, kernels: set[tuple[str, str]]) -> None:
+        self.set, self._launch, self._kernels = launch.set, launch, kernels
 
     def __call__(self) -> None:
-        launched.add(self._kernel)
+        launched.update(self._kernels)
         self._launch()
+
+
+def stitched(source: str) -> set[tuple[str, str]]:
+    """File and name of the kernels that a text was put together from; none of a file of kernels as it is."""
+    found, file = set(), ""
+    for line, kernel in re.findall(r'#line \d+ "([\w.]+)"|INLINED void (\w+?)_\d+\(const int group0', source):
+        file = line if line.endswith(".cl") else file
+        found |= {(file, kernel)} if kernel else set()
+    return found
 
 
 class SimulatedRuntime(OpenCLRuntime):
@@ -100,7 +110,7 @@ class SimulatedRuntime(OpenCLRuntime):
         # The simulator claims no vectors; where told to use some, items compute on these.
         self.limits = replace(self.limits, vector_bytes=self.itemsize * LANES, constant_bytes=CONSTANT_BYTES)
         self._kept: list[Any] = []
-        self._files: dict[int, str] = {}
+        self._files: dict[int, tuple[str, set[tuple[str, str]]]] = {}
 
     def alloc(self, nbytes: int, name: str = "buffer") -> Buffer:
         buffer = super().alloc(nbytes, name)
@@ -112,11 +122,12 @@ class SimulatedRuntime(OpenCLRuntime):
 
     def compile(self, source: str, name: str, *arguments: Any) -> Any:
         program = super().compile(source, name, *arguments)
-        self._files[id(program._raw)] = name
+        self._files[id(program._raw)] = name, stitched(source)
         return program
 
     def bind(self, kernel: Any, *arguments: Any) -> Any:
-        return Counted(super().bind(kernel, *arguments), (self._files[id(kernel.program)], kernel.name))
+        file, parts = self._files[id(kernel.program)]
+        return Counted(super().bind(kernel, *arguments), parts or {(file, kernel.name)})
 
 
 class Extreme:
@@ -142,7 +153,7 @@ class SimulatedBackend(OpenCLBackend):
         runtime = self.runtime(device)
         extremes = {"largest": max, "smallest": min}
         chooser = Extreme(extremes[self._tiles], runtime.limits) if self._tiles in extremes else Defaults()
-        return AcceleratedPlan(self.name, runtime, device, MAKERS, program, dtype, batch, variant, chooser)
+        return AcceleratedPlan(self.name, runtime, device, MAKERS | TOGETHER, program, dtype, batch, variant, chooser)
 
 
 def chosen(dtype: str, tiles: str) -> list[str]:

@@ -129,7 +129,7 @@ def test_a_plan_closed_while_its_launches_run_ends_them_unharmed(device, compile
     for _ in range(5):
         plan = _plan(device)
         busy()  # what follows waits in the queue
-        plan._start(x)
+        plan._upload_inputs(x)
         plan._enqueue(plan._for(len(x)).training)
         values = weakref.ref(plan._values[-1])
         plan.close()
