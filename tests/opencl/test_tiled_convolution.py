@@ -142,7 +142,7 @@ def test_what_is_free_changes_no_bit(bound, name, kernel):
 @pytest.mark.row("P8")
 def test_only_tiles_take_shared_memory(bound):
     for free, bytes_shared in ((TILED, (2 + 2) * (4 + 1) * 4), (UNTILED, 0)):
-        launch = bound(*LAYERS["plain"], Forced(FORWARD, free))._layers[0].combine(SAMPLES)[0].launch
+        launch = bound(*LAYERS["plain"], Forced(FORWARD, free))._layers[0].combine(SAMPLES)[0].launch._launch
         raw = launch._kernel
         info = launch._owner._cl.kernel_work_group_info.LOCAL_MEM_SIZE
         assert (raw.get_work_group_info(info, launch._owner._handle) > 0) == (bytes_shared > 0)
