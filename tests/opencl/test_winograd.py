@@ -63,7 +63,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("tile", [(1, 1), (3, 2), (2, 4)])
+@pytest.mark.parametrize("tile", [(3, 2), (1, 4)])
 @pytest.mark.parametrize("name", CASES)
 def test_it_gives_what_the_oracle_gives(made, name, tile):
     layers, inputs = CASES[name]
