@@ -62,11 +62,11 @@ FAULTS = {
         "ninitialized",
     ),
     "shared memory for one thread only": Fault(
-        "#define LANE_SCRATCH LANES", "#define LANE_SCRATCH 1", "radial-basis/plain-beta", "at local memory"
+        "SHARED WIDE name[LANES]", "SHARED WIDE name[1]", "radial-basis/plain-beta", "at local memory"
     ),
     "all threads write the same sum": Fault(
-        "if (FIRST_LANE == 0 && input0 == 0) gradient[BETA_AT(i)]",
-        "if (input0 == 0) gradient[BETA_AT(i)]",
+        "if (FIRST_LANE == 0 && input0 == 0) PUT(",
+        "if (input0 == 0) PUT(",
         "radial-basis/plain-beta",
         "data race at global memory",
     ),
