@@ -134,12 +134,12 @@ class DeviceConvolution(DeviceLayer):
         """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
         if not self._minimal:
             return space
-        few, one_row = few_sums("MAPS_TILE", "COLUMNS_TILE"), {"ROWS_TILE": space.benchmark.get("ROWS_TILE", 1)}
+        few = few_sums("MAPS_TILE", "COLUMNS_TILE")
 
         def holds(tile: Parameters) -> bool:
             if not tile["WINOGRAD"]:
                 return all(constraint.holds(tile) for constraint in space.constraints)
-            return few.holds(tile) and one_row.items() >= {"ROWS_TILE": tile.get("ROWS_TILE", 1)}.items()
+            return few.holds(tile) and tile.get("ROWS_TILE") == space.benchmark.get("ROWS_TILE")
 
         every = product(space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"])
         maps, columns = min(

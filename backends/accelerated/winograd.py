@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.space import Parameters
-from gcnn.backends.accelerated.work import Work
+from gcnn.backends.accelerated.work import Argument, Work
 
 FILE = "convolution_winograd.cl"
 MADE = 2
@@ -51,44 +51,34 @@ class Shape:
         return groups * (form + multiply + FINISH * self.maps * tiles_tile)
 
 
-@dataclass(frozen=True, eq=False)
 class Winograd:
     """A convolution bound to its place.
 
-    Attributes:
+    Args:
         place: of the layer.
         shape: what is convolved.
         options: other macros: BACK, BIASES, and what the forward pass keeps.
         tile: MAPS_TILE, and as COLUMNS_TILE the tiles of 2x2 side by side.
     """
 
-    place: Place
-    shape: Shape
-    options: Mapping[str, object]
-    tile: Parameters
-    _weights: Buffer = field(init=False)
-    _seen: Buffer = field(init=False)
-
-    def __post_init__(self) -> None:
-        kernels, shape = self.place.kernels, self.shape
-        weights = kernels.alloc(POSITIONS * shape.sources * shape.maps, "transformed filters")
-        positions = POSITIONS * (shape.sources + shape.maps) * self.tile["COLUMNS_TILE"]
-        seen = self.place.values(positions, name="positions")
-        object.__setattr__(self, "_weights", weights)
-        object.__setattr__(self, "_seen", seen)
+    def __init__(self, place: Place, shape: Shape, options: Mapping[str, object], tile: Parameters) -> None:
+        self._place, self._shape = place, shape
+        free = {name: tile[name] for name in ("MAPS_TILE", "COLUMNS_TILE")}
+        self._defines = {**shape.sizes, **options, **free, "STRIPS": 1}
+        self._weights = place.kernels.alloc(POSITIONS * shape.sources * shape.maps, "transformed filters")
+        positions = POSITIONS * (shape.sources + shape.maps) * tile["COLUMNS_TILE"]
+        self._seen = place.values(positions, name="positions")
 
     def filters(self) -> Work:
         """The filters' positions, from θ."""
-        groups = (tiles(self.shape.sources * self.shape.maps, FILTERS),)
-        return self._bind("filters", groups, (self.place.theta, self.place.theta0, self._weights))
+        groups = (tiles(self._shape.sources * self._shape.maps, FILTERS),)
+        return self._bind("filters", groups, (self._place.theta, self._place.theta0, self._weights))
 
     def correlate(self, samples: int, source: Buffer, kept: Buffer, target: Buffer) -> Work:
         """From `source` to `target`, and what is kept of it."""
-        place = self.place
+        place = self._place
         arguments = (source, self._weights, place.theta, place.theta0, self._seen, kept, target)
         return self._bind("correlate", (1, place.blocks(samples)), arguments)
 
-    def _bind(self, kernel: str, groups: Sequence[int], arguments: tuple[object, ...]) -> Work:
-        defines = self.shape.sizes | dict(self.options)
-        defines |= {"STRIPS": 1, "MAPS_TILE": self.tile["MAPS_TILE"], "COLUMNS_TILE": self.tile["COLUMNS_TILE"]}
-        return self.place.kernels.bind(FILE, kernel, groups, arguments, **defines)  # type: ignore[arg-type]
+    def _bind(self, kernel: str, groups: Sequence[int], arguments: Sequence[Argument]) -> Work:
+        return self._place.kernels.bind(FILE, kernel, groups, arguments, **self._defines)

@@ -55,7 +55,7 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 )
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of a call.")
 @optimizer_option("momentum", "Of a step.")
-@dtype_option
+@dtype_option()
 @click.option("--blocks", type=click.IntRange(min=1), default=15, help="Times to take in each place.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, times in seconds.")
 @debug_option

@@ -73,14 +73,6 @@ shape_option = click.option(
     help="What goes in, such as 3x32x32, or 64; without it, what the network was made for.",
 )
 
-dtype_option = click.option(
-    "--dtype",
-    metavar="NAME",
-    callback=one_name_of("dtype", lambda: DTYPES),
-    default="float32",
-    help=f"{' or '.join(DTYPES)}.",
-)
-
 save_option = click.option(
     "--save-every",
     metavar="SECONDS",
@@ -102,6 +94,12 @@ def place_options(
         return click.option("--backend", metavar="NAME", callback=names, help=backend)(command)
 
     return options
+
+
+def dtype_option(purpose: str = "") -> Callable[[Command], Command]:
+    """--dtype, with what its help says it is for."""
+    names, words = one_name_of("dtype", lambda: DTYPES), f"{' or '.join(DTYPES)}{purpose}."
+    return click.option("--dtype", metavar="NAME", callback=names, default="float32", help=words)
 
 
 def optimizer_option(default: str, words: str) -> Callable[[Command], Command]:

@@ -29,7 +29,7 @@ Examples:
 )
 @click.argument("model")
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of one pass, for the memory.")
-@dtype_option
+@dtype_option(", for the memory")
 @shape_option
 @click.option("--classes", type=click.IntRange(min=1), help="Outputs of a model by name; without it, 10.")
 @click.option("--json", "as_json", is_flag=True, help="Exact numbers, for programs.")

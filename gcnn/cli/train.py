@@ -102,7 +102,7 @@ EPOCHS, EPOCHS_OF_MANY = 30, 5
     "--shift", type=click.IntRange(min=0), default=0, help="Move training images at random by up to so many cells."
 )
 @place_options()
-@dtype_option
+@dtype_option()
 @click.option(
     "--seed",
     type=click.IntRange(min=0),

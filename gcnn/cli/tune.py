@@ -34,7 +34,7 @@ from gcnn.tuning import Progress, Tuned, Tunes
 @click.argument("model")
 @shape_option
 @place_options()
-@dtype_option
+@dtype_option()
 @click.option("--batch", type=click.IntRange(min=1), default=64, help="Samples of one pass, as in later training.")
 @click.option("--budget", metavar="SECONDS", type=click.FloatRange(min=0), default=60.0, help="For all kernels, about.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a kernel, one a line.")
