@@ -18,10 +18,10 @@
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
  * Tiles       UNROLLED(i, n) is a loop whose bounds are known when compiling, so that an array indexed by it lives in registers;
- *             so it does in helpers that are INLINED. NOT_UNROLLED(i, n) stays a loop: what a tile leaves is copied to a second array and
- *             written in one, which takes no time to run and less to compile. TILES(size, tile) is how many there are;
- *             where the last is moved back so that it is full, TILE_BACK(own, tile, size) is where it begins, and what is below
- *             `own` is not its to write.
+ *             so it does in helpers that are INLINED; an OUTLINED one is a kernel's body, with its indices as arguments.
+ *             NOT_UNROLLED(i, n) stays a loop: what a tile leaves is copied to a second array and written in one, which takes no
+ *             time to run and less to compile. TILES(size, tile) is how many there are; where the last is moved back so that it
+ *             is full, TILE_BACK(own, tile, size) is where it begins, and what is below `own` is not its to write.
  *             ONE_ITEM_A_BLOCK KERNEL tells compilers that a group is one item, where an item takes a block; HINTED KERNEL that
  *             HINT items may become one vector, for compilers that ask (OpenCL's vec_type_hint; HINT 1, the default, is silent).
  * Arithmetic  FMA(a, b, c) is the only contraction: compilers may not fuse a * b + c on their own, so that
@@ -115,6 +115,13 @@ typedef WIDE_ WIDE;
 #define INLINED DEVICE __attribute__((always_inline))
 #else
 #define INLINED DEVICE
+#endif
+/* PoCL compiles what is inlined into a kernel three times, one for each way to start it: chains took it twice as long as with calls.
+ * Intel's compiler takes five times longer with calls. */
+#ifdef POCL_DEVICE_ADDRESS_BITS
+#define OUTLINED DEVICE __attribute__((noinline))
+#else
+#define OUTLINED INLINED
 #endif
 #if defined(__OPENCL_VERSION__) && V == LANES
 #define ONE_ITEM_A_BLOCK __attribute__((reqd_work_group_size(1, 1, 1)))

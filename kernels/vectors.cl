@@ -1,6 +1,6 @@
 /* The algebra of flat vectors: what optimisers need (gcnn.backend.VectorAlgebra).
  *
- *   fill:  x := a         scale: x := a x         copy:  y := x         axpy:  y := a x + y
+ *   fill:  x := a         scale: x := a x         axpy:  y := a x + y
  *   dot:   sum of x y     amax:  largest |x|, NaN where there is one
  *
  * Each x begins at element `x0` of its memory, at any alignment, and has `n` elements; x and y may be the same.
@@ -36,15 +36,6 @@ KERNEL void scale(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
     TAKE_CHUNK(n);
     for EACH_VECTOR(i) STOREV(a * LOADV(x, i), x, i);
     for EACH_LEFT_OVER(i, n) x[i] *= a;
-}
-
-KERNEL void copy(GLOBAL const REAL* x, INDEX x0, GLOBAL REAL* y, INDEX y0, INDEX n)
-{
-    x += x0;
-    y += y0;
-    TAKE_CHUNK(n);
-    for EACH_VECTOR(i) STOREV(LOADV(x, i), y, i);
-    for EACH_LEFT_OVER(i, n) y[i] = x[i];
 }
 
 KERNEL void axpy(REAL a, GLOBAL const REAL* x, INDEX x0, GLOBAL REAL* y, INDEX y0, INDEX n)

@@ -162,7 +162,7 @@ class _Text:
             line if line.startswith("#line") else word.sub(rf"\1_{number}", line) for line in text.split("\n")
         )
         self._parts.append(
-            _FUNCTION.sub(r"INLINED void \1(const int group0, const int group1, const int group2, ", text)
+            _FUNCTION.sub(r"OUTLINED void \1(const int group0, const int group1, const int group2, ", text)
         )
         self._functions[work.function] = f"{work.kernel}_{number}"
 

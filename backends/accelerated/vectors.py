@@ -109,7 +109,10 @@ class DeviceVectors:
         self._launch("fill", self.dtype.type(a), *_at(x), np.int64(x.size))
 
     def copy(self, source: DeviceVector, target: DeviceVector) -> None:
-        self._launch("copy", *_at(source), *_at(target), _common_size(source, target))
+        size, itemsize = int(_common_size(source, target)), self.dtype.itemsize
+        if (source.buffer, source.start) != (target.buffer, target.start):
+            starts = source.start * itemsize, target.start * itemsize
+            self.runtime.copy(source.buffer, target.buffer, size * itemsize, *starts)
 
     def axpy(self, a: float, x: DeviceVector, y: DeviceVector) -> None:
         self._launch("axpy", self.dtype.type(a), *_at(x), *_at(y), _common_size(x, y))

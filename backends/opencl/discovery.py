@@ -6,7 +6,7 @@ import importlib
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,17 @@ _touched_by: int | None = None
 
 @dataclass(frozen=True)
 class _Found:
-    """A device or the reason against it, with what pyopencl calls it where there is one."""
+    """A device or the reason against it, with what pyopencl calls it where there is one.
+
+    Attributes:
+        spare: of a CPU, the context it was examined in, until a runtime takes it: PoCL loads its library of functions once a context,
+            which takes a second. On other devices a context takes up their memory, so none is kept.
+    """
 
     result: Device | Unavailable
     handle: Any = None
     limits: Limits | None = None
+    spare: list[Any] = field(default_factory=list, compare=False)
 
 
 def devices() -> list[Device | Unavailable]:
@@ -62,7 +68,9 @@ def open_runtime(device: Device, cache: BinaryCache | None = None) -> OpenCLRunt
     """
     for found in map(_after_fork, _look()):
         if found.result == device and found.limits is not None:
-            return OpenCLRuntime(_pyopencl(), found.handle, device, found.limits, cache)
+            with _lock:
+                context = found.spare.pop() if found.spare and _touched_by == os.getpid() else None
+            return OpenCLRuntime(_pyopencl(), found.handle, device, found.limits, cache, context)
         if isinstance(found.result, Unavailable) and found.result.name == device.name:
             raise BackendUnavailable(f"{device.name}: {found.result.reason}; {found.result.remedy}.")
     raise BackendUnavailable(f"OpenCL has no device {device.name!r} with index {device.index}. See: gcnn devices")
@@ -206,7 +214,7 @@ def _examine(cl: Any, handle: Any, index: int) -> _Found:
         return _missing(name, str(error), "use another device; its driver's compiler does not fit this machine")
     except (GcnnError, cl.Error) as error:
         return _missing(name, str(error), "use another device, or another release of its driver")
-    return _Found(device, handle, limits)
+    return _Found(device, handle, limits, [runtime.context] if device.kind == "cpu" else [])
 
 
 def _probe(runtime: OpenCLRuntime, dtypes: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ class OpenCLRuntime:
         device: the same device as gcnn describes it.
         limits: what it allows.
         cache: where compiled kernels are kept; by default in the user's cache.
+        context: pyopencl's, of the device alone; by default a new one.
 
     Attributes:
         mapped_from: bytes from which transfers that wait go through a mapped buffer; `transfers.NEVER` copies all.
@@ -41,7 +42,15 @@ class OpenCLRuntime:
 
     language = "opencl"
 
-    def __init__(self, cl: Any, handle: Any, device: Device, limits: Limits, cache: BinaryCache | None = None) -> None:
+    def __init__(
+        self,
+        cl: Any,
+        handle: Any,
+        device: Device,
+        limits: Limits,
+        cache: BinaryCache | None = None,
+        context: Any = None,
+    ) -> None:
         self.device, self.limits = device, limits
         self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
         self.mapped_from = mapped_from(device)
@@ -52,7 +61,7 @@ class OpenCLRuntime:
         self._uploads: list[Any] = []
         self._lock = threading.RLock()
         try:
-            self.context = cl.Context([handle])
+            self.context = context or cl.Context([handle])
             self.queue = cl.CommandQueue(self.context, handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
         except cl.Error as error:
             raise explain(error, device.name, "opening the device") from error

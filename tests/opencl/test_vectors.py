@@ -40,6 +40,8 @@ def test_elementwise_operations_equal_numpys(vectors, dtype):
         np.testing.assert_array_equal(vectors.download(dx), np.dtype(dtype).type(-1.7) * x)
         vectors.copy(dx, dy)
         np.testing.assert_array_equal(vectors.download(dy), vectors.download(dx))
+        vectors.copy(dy, dy)
+        np.testing.assert_array_equal(vectors.download(dy), vectors.download(dx))
         vectors.fill(2.5, dy)
         np.testing.assert_array_equal(vectors.download(dy), np.full(n, 2.5, dtype))
         np.testing.assert_array_equal(vectors.download(vectors.zeros(n)), np.zeros(n, dtype))
