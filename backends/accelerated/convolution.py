@@ -85,11 +85,11 @@ class DeviceConvolution(DeviceLayer):
 
     @property
     def _minimal(self) -> bool:
-        """Whether Winograd's algorithm may be used: on lanes of samples in a chain, for 3x3 taps one by one, of which all exist."""
+        """Whether Winograd's algorithm may be used: on vectors of samples, for 3x3 taps one by one, of which all exist."""
         plane = self._taps == (1, 3, 3) and self._stride[1:] == (1, 1) and self._read[0] == 1
         whole = not self._shared and {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
         windows = all(MADE % n == 0 for n in self._unit)
-        return self.place.kernels.chained and plane and whole and windows and max(self._padding[1:]) <= 2
+        return self.place.kernels.lanes.vector > 1 and plane and whole and windows and max(self._padding[1:]) <= 2
 
     @property
     def _shape(self) -> Shape:

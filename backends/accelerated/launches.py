@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain as chain_of
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from typing import NamedTuple
 
 from gcnn.backends.accelerated.gates import Inlet, Outlet
@@ -39,15 +39,22 @@ class Launches:
         gates: where samples come in and leave.
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
+        together: whether works are put together.
     """
 
     def __init__(
-        self, layers: Sequence[DeviceLayer], loss: DeviceLoss | None, gates: Gates, lowest: int, samples: int
+        self,
+        layers: Sequence[DeviceLayer],
+        loss: DeviceLoss | None,
+        gates: Gates,
+        lowest: int,
+        samples: int,
+        together: bool,
     ) -> None:
         self._layers, self._loss, self._gates = layers, loss, gates
         self._lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
-        self._chained = layers[0].place.kernels.chained
+        self._together = together
 
     @cached_property
     def preparation(self) -> list[Enqueued]:
@@ -126,10 +133,18 @@ class Launches:
 
     def _stitched(self, chain: Sequence[Work], rows: Sequence[Sequence[Work]]) -> list[Enqueued]:
         """Works in a chain, then rows of works that do not depend on one another; in few launches where works can be stitched."""
-        if not self._chained or not can_be_stitched([*chain, *chain_of(*rows)]):
+        if not self._together:
             return [*chain, *chain_of(*rows)]
-        chains = [chain[first : first + MOST_WORKS] for first in range(0, len(chain), MOST_WORKS)]
-        return [*(Chained(part, self._blocks) for part in chains), *(SideBySide(row) for row in rows)]
+        launches: list[Enqueued] = []
+        for linked, run in groupby(chain, key=lambda work: work.chained and can_be_stitched(work)):
+            works = list(run)
+            parts = (works[first : first + MOST_WORKS] for first in range(0, len(works), MOST_WORKS))
+            launches += (Chained(part, self._blocks) for part in parts) if linked else works
+        for row in rows:
+            apart = [work for work in row if not can_be_stitched(work)]
+            together = [work for work in row if can_be_stitched(work)]
+            launches += [*apart, *([SideBySide(together)] if together else [])]
+        return launches
 
     def _below(self, number: int, lowest: int = -1) -> list[Work]:
         """∂r/∂y_in of a layer, and δ of the one below; nothing of the lowest."""

@@ -67,7 +67,7 @@ class Kernels:
         **defines: object,
     ) -> Work:
         """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
-        return Work(self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments)
+        return Work(self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments, self.chained)
 
     def alloc(self, count: int, name: str) -> Buffer:
         """Memory for so many values, 0 at first."""

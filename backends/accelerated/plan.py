@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,7 +19,7 @@ from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.parts import samples_of_part
 from gcnn.backends.accelerated.place import Kernels, Place
-from gcnn.backends.accelerated.planner import fused
+from gcnn.backends.accelerated.planner import fused, stays_in_chain
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
@@ -146,8 +147,9 @@ class AcceleratedPlan:
         activation = stage.layer.activation
         loss, is_last = self.program.loss, number == len(self._stages) - 1
         closed = loss is not None and is_last and (loss.name, activation) in CLOSED
+        linked = self._fused and stays_in_chain(stage, self._part, self._kernels)
         return Place(
-            kernels=self._kernels,
+            kernels=replace(self._kernels, chained=linked),
             stage=stage,
             batch=self._part,
             y_in=self._values[number],
@@ -179,7 +181,7 @@ class AcceleratedPlan:
             stages = self._stages
             trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
             lowest = trained[0] if trained else len(stages) - 1
-            launches = Launches(self._layers, self._loss, self._gates, lowest, samples)
+            launches = Launches(self._layers, self._loss, self._gates, lowest, samples, self._fused)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches

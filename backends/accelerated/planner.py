@@ -1,11 +1,21 @@
-"""Which neighbouring layers become one."""
+"""What a plan puts together: neighbouring layers into one, and layers into a chain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gcnn.backends.accelerated.fused import stages_of
+from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
+from gcnn.layers import Dense
 from gcnn.network import Stage
+
+LAUNCH = 500_000
+"""Multiply-adds of vectors' lanes that one work-item does in the time that two launches take, about 20 µs."""
+BUSY = 0.7
+"""The share of compute units that a chain should keep busy."""
+WEIGHTS = 1 << 19
+"""Bytes of a dense layer's weights that one block can read without wasting what others read too."""
 
 
 def fused(stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -18,3 +28,18 @@ def fused(stages: Sequence[Stage]) -> tuple[Stage, ...]:
         else:
             found[-1] = both
     return tuple(found)
+
+
+def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
+    """Whether a layer is one of a chain, in which an item takes a block through all layers; else its own launch deals it to all units.
+
+    It leaves the chain where blocks are too few for the units and it is worth a launch; and where its weights are so many that blocks
+    should share what they read of them.
+    """
+    blocks, units = kernels.lanes.blocks(part), kernels.runtime.limits.compute_units
+    every = stages_of(stage.layer, stage.inputs)
+    work = sum(one.layer.multiply_adds(one.inputs) for one in every) * kernels.lanes.count * blocks
+    if work > LAUNCH and blocks < BUSY * tiles(blocks, units) * units:
+        return False
+    size = (stage.parameters.stop - stage.parameters.start) * kernels.dtype.itemsize
+    return not (isinstance(stage.layer, Dense) and size > WEIGHTS and blocks > 1)

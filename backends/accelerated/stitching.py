@@ -43,11 +43,9 @@ _FUNCTIONS = """
 _SCALARS = {"int32": "int", "int64": "INDEX", "float32": "float", "float64": "double"}
 
 
-def can_be_stitched(works: Sequence[Work]) -> bool:
-    """Whether a group of each is one work-item that computes a whole block."""
-    return all(
-        work.block == (1,) * len(work.groups) and work.common["V"] == work.common["LANES"] != 1 for work in works
-    )
+def can_be_stitched(work: Work) -> bool:
+    """Whether a group is one work-item that computes a whole block."""
+    return work.block == (1,) * len(work.groups) and work.common["V"] == work.common["LANES"] != 1
 
 
 class Stitched(ABC):

@@ -18,6 +18,8 @@ FILTERS = 64
 """That one work-item transforms."""
 FORM, FINISH = 120, 130
 """What it takes to bring a tile of one map to its positions, and to bring it back, counted in multiply-adds."""
+ITEMS_A_UNIT = 2
+"""Strips of rows where a layer is a launch of its own: more than units, so that all end at about one time."""
 CHAIN = 8
 """Sums below which multiply-adds wait for one another."""
 
@@ -63,10 +65,12 @@ class Winograd:
 
     def __init__(self, place: Place, shape: Shape, options: Mapping[str, object], tile: Parameters) -> None:
         self._place, self._shape = place, shape
+        wanted = tiles(ITEMS_A_UNIT * place.kernels.runtime.limits.compute_units, place.blocks())
+        self._strips = 1 if place.kernels.chained else min(wanted, tiles(shape.made[0], MADE))
         free = {name: tile[name] for name in ("MAPS_TILE", "COLUMNS_TILE")}
-        self._defines = {**shape.sizes, **options, **free, "STRIPS": 1}
+        self._defines = {**shape.sizes, **options, **free, "STRIPS": self._strips}
         self._weights = place.kernels.alloc(POSITIONS * shape.sources * shape.maps, "transformed filters")
-        positions = POSITIONS * (shape.sources + shape.maps) * tile["COLUMNS_TILE"]
+        positions = self._strips * POSITIONS * (shape.sources + shape.maps) * tile["COLUMNS_TILE"]
         self._seen = place.values(positions, name="positions")
 
     def filters(self) -> Work:
@@ -78,7 +82,7 @@ class Winograd:
         """From `source` to `target`, and what is kept of it."""
         place = self._place
         arguments = (source, self._weights, place.theta, place.theta0, self._seen, kept, target)
-        return self._bind("correlate", (1, place.blocks(samples)), arguments)
+        return self._bind("correlate", (self._strips, place.blocks(samples)), arguments)
 
     def _bind(self, kernel: str, groups: Sequence[int], arguments: Sequence[Argument]) -> Work:
         return self._place.kernels.bind(FILE, kernel, groups, arguments, **self._defines)

@@ -69,6 +69,7 @@ class Work:
         groups: how many on each axis; work-items where `block` is `None`.
         block: work-items of a group on each axis; `None` leaves them to the runtime.
         arguments: buffers, scalars as NumPy's, and settings.
+        chained: whether it may be put in a chain with those before and after it.
     """
 
     runtime: Runtime
@@ -79,6 +80,7 @@ class Work:
     groups: tuple[int, ...]
     block: tuple[int, ...] | None
     arguments: Sequence[Argument]
+    chained: bool = False
 
     @cached_property
     def launch(self) -> Bound:
