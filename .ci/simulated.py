@@ -114,8 +114,8 @@ class SimulatedRuntime(OpenCLRuntime):
         self._kept: list[Any] = []
         self._files: dict[int, tuple[str, set[tuple[str, str]]]] = {}
 
-    def alloc(self, nbytes: int, name: str = "buffer") -> Buffer:
-        buffer = super().alloc(nbytes, name)
+    def alloc(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
+        buffer = super().alloc(nbytes, name, shared)
         self._kept.append(buffer.raw)
         return buffer
 

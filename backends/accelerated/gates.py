@@ -27,7 +27,7 @@ class Gate:
 
     def __init__(self, kernels: Kernels, batch: int, points: int, values: Buffer, first: Setting) -> None:
         self._kernels, self._points, self._values, self._first = kernels, points, values, first
-        self._rows = kernels.alloc(batch * points, "samples of the host")
+        self._rows = kernels.alloc(batch * points, "samples of the host", shared=True)
 
     def _bind(self, kernel: str, samples: int, source: Buffer, target: Buffer) -> Work:
         groups = tiles(self._points, POINTS), self._kernels.lanes.blocks(samples)

@@ -40,9 +40,8 @@ class DeviceLoss:
         kernels = place.kernels
         self._closed = CLOSED.get((program.loss.name, last.activation))
         self.targets = place.values(place.outputs, name="targets")
-        self.samples = kernels.runtime.zeros(
-            kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize, "losses of the samples"
-        )
+        size = kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize
+        self.samples = kernels.runtime.zeros(size, "losses of the samples", shared=True)
         self.factor = Setting(kernels.real(0.0))
         weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
         self._weights: Buffer = kernels.constant(weights.astype(kernels.dtype), "weights of the loss")

@@ -69,9 +69,9 @@ class Kernels:
         """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
         return Work(self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments, self.chained)
 
-    def alloc(self, count: int, name: str) -> Buffer:
-        """Memory for so many values, 0 at first."""
-        return self.runtime.zeros(max(count, 1) * self.dtype.itemsize, name)
+    def alloc(self, count: int, name: str, shared: bool = False) -> Buffer:
+        """Memory for so many values, 0 at first; shared with the host where the device can."""
+        return self.runtime.zeros(max(count, 1) * self.dtype.itemsize, name, shared)
 
     def constant(self, host: Array, name: str) -> Buffer:
         """An array that stays as it is, in the device's memory."""

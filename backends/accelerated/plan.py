@@ -196,18 +196,15 @@ class AcceleratedPlan:
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
-        self._upload_inputs(x)
-        self._upload_targets(t, len(x))
+        self._upload(x, t)
         for launches in self._parts(len(x)):
             self._enqueue(launches.evaluation)
         return self._mean_loss(len(x))
 
     @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
-        self._upload_inputs(x)
-        self._upload_targets(t, len(x))
-        for launches in self._parts(len(x)):
-            self._enqueue(launches.training)
+        self._upload(x, t)
+        self._form_gradient(len(x))
         return self._mean_loss(len(x))
 
     @_exclusive
@@ -225,13 +222,18 @@ class AcceleratedPlan:
             raise GcnnError(
                 "this plan was made without an update rule; give one in Program(update=...) or use gcnn.training_step."
             )
-        loss = self._penalty(rule) + self.loss_gradient(x, t)
+        if self._update is None:
+            loss = penalty(rule, self.vectors.download(self.theta) if rule.l2 else None) + self.loss_gradient(x, t)
+            self.count += 1
+            self._update_on_host(rule)
+            return loss
+        # All is enqueued before anything is waited for.
+        self._upload(x, t)
+        self._update.begin(self.hyperparameters, self.count + 1)
+        self._form_gradient(len(x))
+        self._update.apply()
         self.count += 1
-        if self._update is not None:
-            self._update.apply(self.hyperparameters, self.count)
-        else:
-            self._update_on_host()
-        return loss
+        return self._update.penalty() + self._mean_loss(len(x))
 
     @_exclusive
     def sample_gradients(self, x: Array, v: Array) -> Array:
@@ -273,6 +275,16 @@ class AcceleratedPlan:
             for held in _MEMORY:
                 self.__dict__.pop(held, None)
 
+    def _form_gradient(self, samples: int) -> None:
+        for launches in self._parts(samples):
+            self._enqueue(launches.training)
+
+    def _upload(self, x: Array, t: Array) -> None:
+        self._upload_inputs(x)
+        if self._gates.t is None:
+            raise GcnnError("this plan was made without a loss.")
+        self._gates.t.upload(t, len(x))
+
     def _upload_inputs(self, x: Array) -> None:
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
@@ -282,11 +294,6 @@ class AcceleratedPlan:
         for launch in launches:
             launch()
 
-    def _upload_targets(self, t: Array, samples: int) -> None:
-        if self._gates.t is None:
-            raise GcnnError("this plan was made without a loss.")
-        self._gates.t.upload(t, samples)
-
     def _mean_loss(self, samples: int) -> float:
         """Waits for the losses of the samples, and reduces them as the loss says."""
         assert self._loss is not None
@@ -294,15 +301,8 @@ class AcceleratedPlan:
         self._runtime.download(self._loss.samples, losses)
         return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)
 
-    def _penalty(self, rule: UpdateRule) -> float:
-        if self._update is not None:
-            return self._update.penalty()
-        return penalty(rule, self.vectors.download(self.theta) if rule.l2 else None)
-
-    def _update_on_host(self) -> None:
+    def _update_on_host(self, rule: UpdateRule) -> None:
         """A rule that has no kernel: the vectors go to the host and back."""
-        rule = self.program.update
-        assert rule is not None
         vectors: dict[str, DeviceVector] = {"theta": self.theta, **self.slots}
         host = {name: self.vectors.download(vector) for name, vector in vectors.items()}
         theta = host.pop("theta")

@@ -6,8 +6,8 @@
     launch()            # enqueued; arguments were bound once
     runtime.download(x, host)
 
-A runtime is one device, one context and one queue that runs in order. Everything but `download` and `synchronize`
-returns before the device is done. It may be used from several threads: commands run in the order in which they arrive.
+A runtime is one device, one context and one queue that runs in order. Everything but `download`, `synchronize` and an `upload` to
+shared memory returns before the device is done. It may be used from several threads: commands run in the order in which they arrive.
 It does not survive a fork: a child process that uses its parent's runtime is told so.
 """
 
@@ -33,12 +33,13 @@ class Buffer:
         raw: what the driver calls it; `None` once its runtime is closed.
         nbytes: its size.
         name: what it is for, for messages.
+        host: its bytes, where the host reads and writes the same memory; runtimes use it for transfers without a command.
     """
 
-    __slots__ = ("__weakref__", "name", "nbytes", "owner", "raw")
+    __slots__ = ("__weakref__", "host", "name", "nbytes", "owner", "raw")
 
-    def __init__(self, owner: object, raw: Any, nbytes: int, name: str) -> None:
-        self.owner, self.raw, self.nbytes, self.name = owner, raw, nbytes, name
+    def __init__(self, owner: object, raw: Any, nbytes: int, name: str, host: Array | None = None) -> None:
+        self.owner, self.raw, self.nbytes, self.name, self.host = owner, raw, nbytes, name, host
 
     def __repr__(self) -> str:
         return f"Buffer({self.name!r}, {self.nbytes:,} bytes)"
@@ -136,10 +137,13 @@ class Runtime(Protocol):
     device: Device
     limits: Limits
 
-    def alloc(self, nbytes: int, name: str = "buffer") -> Buffer:
-        """Uninitialised memory; 0 bytes are allowed. Raises `OutOfDeviceMemory`."""
+    def alloc(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
+        """Uninitialised memory; 0 bytes are allowed. Raises `OutOfDeviceMemory`.
 
-    def zeros(self, nbytes: int, name: str = "buffer") -> Buffer:
+        `shared` asks for memory that the host sees too, where there is such: for what is uploaded or downloaded in every call.
+        """
+
+    def zeros(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
         """Memory in which every byte is 0."""
 
     def upload(self, host: Array, target: Buffer, offset: int = 0, wait: bool = True) -> None:

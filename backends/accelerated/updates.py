@@ -68,15 +68,18 @@ class DeviceUpdate:
             },
         )
         centre, mask = (self._vector(name, count) or theta for name in ("l2_centre", "l2_mask"))
-        self._partial = runtime.alloc(_GROUPS * kernels.wide.itemsize, "partial sums")
-        self._h = kernels.alloc(_NUMBERS, "numbers of the update rule")
-        self._factor = kernels.constant(np.ones(1, kernels.dtype), "factor of the gradient")
+        parts = _GROUPS * kernels.wide.itemsize
+        self._of_penalty = runtime.alloc(parts, "parts of the penalty", shared=True)
+        self._of_squares = runtime.alloc(parts, "parts of the gradient's norm", shared=True)
+        self._h = kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True)
+        self._factor = runtime.alloc(kernels.dtype.itemsize, "factor of the gradient", shared=True)
+        runtime.upload(np.ones(1, kernels.dtype), self._factor)
         self._sent: tuple[float, ...] = ()
         n, l2, limit = np.int64(count), kernels.real(rule.l2), kernels.real(rule.clip_value or 0.0)
         first, second = (*slots, theta, theta)[:2]
         pulled = (theta, gradient, centre, mask, l2, limit, n)
-        self._squares = self._bind("squares", (*pulled, self._partial))
-        self._penalty = self._bind("penalty", (theta, centre, mask, n, self._partial))
+        self._squares = self._bind("squares", (*pulled, self._of_squares))
+        self._penalty = self._bind("penalty", (theta, centre, mask, n, self._of_penalty))
         self._update = self._bind(
             "update", (theta, gradient, first, second, centre, mask, l2, limit, n, self._h, self._factor)
         )
@@ -93,26 +96,29 @@ class DeviceUpdate:
     def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
         return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (self._block,), arguments)
 
-    def penalty(self) -> float:
-        """½ λ Σ mask (θ - centre)² (delmas, Eq. 3); waits where there is one."""
-        return 0.5 * self._rule.l2 * self._total(self._penalty) if self._rule.l2 else 0.0
-
-    def apply(self, hyperparameters: Mapping[str, float], count: int) -> None:
-        """One step; waits only where the gradient's norm is limited."""
-        runtime, dtype = self._kernels.runtime, self._kernels.dtype
+    def begin(self, hyperparameters: Mapping[str, float], count: int) -> None:
+        """What a step can do before its gradient is there: numbers for the rule, and the penalty of the θ that it begins with."""
         numbers = self._numbers(hyperparameters, count)
         if numbers != self._sent:
-            runtime.upload(np.asarray(numbers, dtype), self._h)
+            self._kernels.runtime.upload(np.asarray(numbers, self._kernels.dtype), self._h)
             self._sent = numbers
+        if self._rule.l2:
+            self._penalty()
+
+    def apply(self) -> None:
+        """Change θ; waits only where the gradient's norm is limited."""
         if self._rule.clip_norm is not None:
-            norm = sqrt(self._total(self._squares))
+            self._squares()
+            norm = sqrt(self._total(self._of_squares))
             factor = self._rule.clip_norm / norm if norm > self._rule.clip_norm else 1.0
-            runtime.upload(np.full(1, factor, dtype), self._factor)
+            self._kernels.runtime.upload(np.full(1, factor, self._kernels.dtype), self._factor)
         self._update()
 
-    def _total(self, launch: Launch) -> float:
-        """The sum of what a launch leaves in the partial sums."""
+    def penalty(self) -> float:
+        """½ λ Σ mask (θ - centre)² (delmas, Eq. 3) of the θ with which the step began; waits where there is one."""
+        return 0.5 * self._rule.l2 * self._total(self._of_penalty) if self._rule.l2 else 0.0
+
+    def _total(self, parts: Buffer) -> float:
         partial = np.empty(_GROUPS, self._kernels.wide)
-        launch()
-        self._kernels.runtime.download(self._partial, partial)
+        self._kernels.runtime.download(parts, partial)
         return float(partial.sum(dtype=np.float64))

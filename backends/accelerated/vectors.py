@@ -74,7 +74,7 @@ class DeviceVectors:
         self._launches: dict[str, Launch] = {}
         self._lock = threading.Lock()
         self._partial = runtime.alloc(self._groups * self._wide.itemsize, "partial sums")
-        self._result = runtime.alloc(self._wide.itemsize, "result of a reduction")
+        self._result = runtime.alloc(self._wide.itemsize, "result of a reduction", shared=True)
 
     @cached_property
     def _program(self) -> Program:

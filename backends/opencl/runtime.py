@@ -18,7 +18,14 @@ from gcnn.backends.accelerated.limits import Limits, check_allocation, check_lau
 from gcnn.backends.accelerated.runtime import Buffer, Event, Kernel, MemoryUse, Tally
 from gcnn.backends.opencl.build import build
 from gcnn.backends.opencl.faults import explain
-from gcnn.backends.opencl.transfers import mapped_from, read_mapped, write_mapped
+from gcnn.backends.opencl.transfers import (
+    bytes_of,
+    can_share,
+    mapped_from,
+    read_mapped,
+    shared_memory,
+    write_mapped,
+)
 from gcnn.maps import Array
 
 MOST_PROGRAMS = 256
@@ -38,6 +45,7 @@ class OpenCLRuntime:
 
     Attributes:
         mapped_from: bytes from which transfers that wait go through a mapped buffer; `transfers.NEVER` copies all.
+        busy: whether something was enqueued since the last synchronisation.
     """
 
     language = "opencl"
@@ -53,7 +61,7 @@ class OpenCLRuntime:
     ) -> None:
         self.device, self.limits = device, limits
         self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
-        self.mapped_from = mapped_from(device)
+        self.mapped_from, self._shares, self.busy = mapped_from(device), can_share(cl, handle, device), False
         self._process = os.getpid()
         self._closed = False
         self._tally = Tally()
@@ -76,20 +84,23 @@ class OpenCLRuntime:
         if self._closed:
             raise DeviceError(f"the runtime on {self.device.name} is closed.")
 
-    def alloc(self, nbytes: int, name: str = "buffer") -> Buffer:
+    def alloc(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
         self.check()
         check_allocation(self.device.name, self.limits, name, nbytes, self._tally.allocated)
+        size, host = max(1, nbytes), None  # OpenCL has no empty buffers
         try:
-            # OpenCL has no empty buffers.
-            raw = self._cl.Buffer(self.context, self._cl.mem_flags.READ_WRITE, max(1, nbytes))
+            if shared and self._shares:
+                raw, host = shared_memory(self._cl, self.context, self.queue, size)
+            else:
+                raw = self._cl.Buffer(self.context, self._cl.mem_flags.READ_WRITE, size)
         except self._cl.Error as error:
             raise explain(error, self.device.name, "allocating", name, nbytes) from error
-        buffer = Buffer(self, raw, nbytes, name)
+        buffer = Buffer(self, raw, nbytes, name, host)
         self._tally.add(buffer)
         return buffer
 
-    def zeros(self, nbytes: int, name: str = "buffer") -> Buffer:
-        buffer = self.alloc(nbytes, name)
+    def zeros(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
+        buffer = self.alloc(nbytes, name, shared)
         self.fill(buffer, np.uint8(0), nbytes)
         return buffer
 
@@ -97,6 +108,10 @@ class OpenCLRuntime:
         self._check_range(target, offset, host.nbytes)
         host = np.ascontiguousarray(host)
         if host.nbytes == 0:
+            return
+        if target.host is not None:
+            self._wait_where_busy()
+            target.host[offset : offset + host.nbytes] = bytes_of(host)
             return
         if wait and host.nbytes >= self.mapped_from:
             self._guarded(write_mapped, self._cl, self.queue, host, target.raw, offset)
@@ -113,6 +128,10 @@ class OpenCLRuntime:
         if host.nbytes == 0:
             self.synchronize()
             return
+        if source.host is not None:
+            self._wait_where_busy()
+            bytes_of(host)[...] = source.host[offset : offset + host.nbytes]
+            return
         # Taken first: what another thread uploads meanwhile is kept for the next time.
         uploads, self._uploads = self._uploads, []
         if host.nbytes >= self.mapped_from:
@@ -124,13 +143,19 @@ class OpenCLRuntime:
     def copy(self, source: Buffer, target: Buffer, nbytes: int, source_offset: int = 0, target_offset: int = 0) -> None:
         self._check_range(source, source_offset, nbytes)
         self._check_range(target, target_offset, nbytes)
-        if nbytes:
+        if source.host is not None:
+            self.upload(source.host[source_offset : source_offset + nbytes], target, target_offset)
+        elif target.host is not None:
+            self.download(source, target.host[target_offset : target_offset + nbytes], source_offset)
+        elif nbytes:
             self._transfer(
                 target.raw, source.raw, byte_count=nbytes, src_offset=source_offset, dst_offset=target_offset
             )
 
     def _transfer(self, target: Any, source: Any, **options: Any) -> Any:
-        return self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
+        done = self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
+        self.busy = True
+        return done
 
     def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
@@ -142,10 +167,14 @@ class OpenCLRuntime:
         self._check_range(target, offset, count * value.nbytes)
         if count == 0:
             return
+        if target.host is not None:
+            self.upload(np.full(count, value), target, offset)
+            return
         try:
             self._cl.enqueue_fill_buffer(self.queue, target.raw, value, offset, count * value.nbytes)
         except self._cl.Error as error:
             raise explain(error, self.device.name, "filling", target.name, target.nbytes) from error
+        self.busy = True
 
     def _check_range(self, buffer: Buffer, offset: int, nbytes: int) -> None:
         self.check()
@@ -192,9 +221,14 @@ class OpenCLRuntime:
         self.check()
         return OpenCLEvent(self._cl.enqueue_marker(self.queue))
 
+    def _wait_where_busy(self) -> None:
+        if self.busy:
+            self.synchronize()
+
     def synchronize(self) -> None:
         self.check()
         uploads, self._uploads = self._uploads, []
+        self.busy = False  # before: what another thread enqueues meanwhile makes it busy again
         try:
             self.queue.finish()
         except self._cl.Error as error:
@@ -212,7 +246,7 @@ class OpenCLRuntime:
         self._programs.clear()
         for buffer in self._tally.live:
             buffer.raw.release()
-            buffer.raw = None
+            buffer.raw = buffer.host = None
         self._tally.clear()
 
 
@@ -318,6 +352,7 @@ class OpenCLLaunch:
             self._enqueue(self._queue, self._kernel, self._grid, self._block)
         except owner._cl.Error as error:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
+        owner.busy = True
 
 
 def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
