@@ -1,0 +1,117 @@
+"""Memory that host and device both see: the same contract as other buffers, without a command for a transfer."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from gcnn.backend import Device
+from gcnn.backends.opencl.transfers import can_share
+from gcnn.layers import Dense
+from gcnn.network import Network
+from gcnn.optimizers import Adam
+from gcnn.step import training_step
+
+SLOW_COPY = """
+KERNEL void slow_copy(GLOBAL const REAL* x, GLOBAL REAL* y, int rounds)
+{
+    const int i = GLOBAL_ID(0);
+    REAL wait = 1;
+    for (int round = 0; round < rounds; ++round) wait = sin(wait);
+    y[i] = x[i] + (wait > 2 ? wait : 0);
+}
+"""
+ITEMS = 64
+ROUNDS = np.int32(1 << 17)
+"""Some ten milliseconds, before which the kernel reads nothing."""
+
+
+@pytest.fixture
+def sharing(runtime):
+    if not runtime._shares:
+        pytest.skip("not run: the device has no fine-grained memory of the host")
+    return runtime
+
+
+@pytest.fixture
+def slow(sharing, compile_text):
+    """Binds the kernel that copies x to y after a while."""
+    kernel = compile_text(sharing, SLOW_COPY).kernel("slow_copy")
+    return lambda x, y: sharing.bind(kernel, (1,), (ITEMS,), (x, y, ROUNDS))
+
+
+@pytest.mark.row("P11")
+def test_transfers_and_fills_at_an_offset_leave_the_rest_alone(sharing, download):
+    buffer = sharing.zeros(40, "x", shared=True)
+    assert buffer.host is not None
+    sharing.upload(np.array([[1, 2], [3, 4]], "float32"), buffer, offset=8)
+    sharing.fill(buffer, np.float32(7), 2, offset=28)
+    assert download(sharing, buffer).tolist() == [0, 0, 1, 2, 3, 4, 0, 7, 7, 0]
+    part = np.empty((2, 1), "float32")
+    sharing.download(buffer, part, offset=12)
+    assert part.tolist() == [[2], [3]]
+
+
+@pytest.mark.parametrize("pair", [(False, True), (True, False), (True, True)], ids=str)
+def test_copies_to_and_from_shared_memory(sharing, download, pair):
+    source, target = (sharing.zeros(40, "x", shared=shared) for shared in pair)
+    sharing.upload(np.arange(10, dtype="float32"), source)
+    sharing.copy(source, target, 12, source_offset=8, target_offset=4)
+    assert download(sharing, target).tolist() == [0, 2, 3, 4, 0, 0, 0, 0, 0, 0]
+
+
+def test_an_upload_waits_for_the_kernel_that_reads_what_was_there(sharing, slow, download):
+    x, y = sharing.alloc(4 * ITEMS, "x", shared=True), sharing.alloc(4 * ITEMS, "y")
+    sharing.upload(np.ones(ITEMS, "float32"), x)
+    slow(x, y)()
+    sharing.upload(np.zeros(ITEMS, "float32"), x)
+    assert np.all(download(sharing, y) == 1)
+
+
+def test_a_download_waits_for_the_kernel_that_writes(sharing, slow, upload, download):
+    y = sharing.zeros(4 * ITEMS, "y", shared=True)
+    slow(upload(sharing, np.ones(ITEMS, "float32")), y)()
+    assert np.all(download(sharing, y) == 1)
+
+
+def test_a_launch_that_runs_keeps_what_nobody_else_holds(sharing, slow, download):
+    x, y = sharing.alloc(4 * ITEMS, "x", shared=True), sharing.alloc(4 * ITEMS, "y")
+    sharing.upload(np.ones(ITEMS, "float32"), x)
+    slow(x, y)()
+    del x
+    gc.collect()
+    others = [sharing.zeros(4 * ITEMS, "other") for _ in range(50)]
+    assert np.all(download(sharing, y) == 1)
+    assert len(others) == 50
+
+
+def test_a_closed_runtime_leaves_no_view(sharing):
+    buffer = sharing.alloc(8, "x", shared=True)
+    sharing.close()
+    assert buffer.host is None
+    assert buffer.raw is None
+
+
+def test_devices_without_it_get_memory_of_their_own(runtime, monkeypatch):
+    monkeypatch.setattr(runtime, "_shares", False)
+    assert runtime.alloc(8, "x", shared=True).host is None
+    gpu = Device("opencl", 0, "x", "gpu", ("float32",), {})
+    assert not can_share(runtime._cl, runtime._handle, gpu)
+
+
+@pytest.mark.row("P11")
+def test_a_step_makes_no_transfer_by_command(device, monkeypatch):
+    model = Network([Dense(3)], (4,), "mse").bind("opencl", device=device.index, batch=5)
+    if not model.plan._runtime._shares:
+        pytest.skip("not run: the device has no fine-grained memory of the host")
+    x, t = np.ones((5, 4), "float32"), np.ones((5, 3), "float32")
+    step = training_step(model, Adam(0.01, l2=0.1))
+    first = step(x, t)
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a transfer by command")
+
+    monkeypatch.setattr(model.plan._runtime, "_guarded", refuse)
+    assert step(x, t) < first
