@@ -1,0 +1,59 @@
+"""Which layers stay in a chain, and that it changes no bit where they leave it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import gcnn
+from gcnn.backend import Program
+from gcnn.backends.accelerated import plan as plans
+from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.plan import FUSED
+from gcnn.backends.accelerated.planner import stays_in_chain
+from gcnn.backends.opencl.backend import BACKEND
+from gcnn.layers import Convolution, Dense
+
+WIDE = Dense(400, activation="tanh")
+CONVOLUTION = Convolution(32, 3, padding=1)
+
+
+def stays(layer: gcnn.layers.Layer, inputs: int | tuple[int, ...], samples: int, units: int = 2) -> bool:
+    runtime = SimpleNamespace(limits=SimpleNamespace(compute_units=units))
+    kernels = SimpleNamespace(lanes=Lanes(16, 16), runtime=runtime, dtype=np.dtype("float32"))
+    return stays_in_chain(gcnn.Network([layer], inputs, "mse").stages[0], samples, kernels)
+
+
+def test_a_layer_leaves_where_its_blocks_leave_units_idle_and_it_is_worth_a_launch():
+    assert stays(CONVOLUTION, (32, 32, 32), 64)  # four blocks, two each
+    assert not stays(CONVOLUTION, (32, 32, 32), 16)  # one block, one unit idle
+    assert not stays(CONVOLUTION, (32, 32, 32), 48, units=8)
+    assert stays(CONVOLUTION, (32, 32, 32), 80)  # five blocks: one of six places is idle
+    assert stays(Dense(10), 20, 1)  # a launch takes longer
+
+
+def test_a_dense_layer_leaves_where_blocks_should_share_what_they_read_of_its_weights():
+    assert not stays(WIDE, 400, 64)
+    assert stays(WIDE, 100, 64)
+    assert stays(CONVOLUTION, (512, 8, 8), 64)  # a convolution reads its weights once for many points
+
+
+@pytest.mark.parametrize("samples", [5, 40])
+def test_it_changes_no_bit_and_is_a_launch_of_its_own(device, monkeypatch, samples):
+    network = gcnn.Network([CONVOLUTION, WIDE, Dense(3)], (32, 4, 4), "mse")
+    rng = np.random.default_rng(0)
+    x, t = (rng.standard_normal((samples, *maps.shape)) for maps in (network.inputs, network.outputs))
+    found, labels = [], []
+    for chained in (None, True):
+        if chained:
+            monkeypatch.setattr(plans, "stays_in_chain", lambda *arguments: True)
+        plan = BACKEND.plan(Program.of(network), device, "float32", 40, FUSED)
+        plan.vectors.copy(plan.vectors.upload(network.initial_parameters().astype("float32")), plan.theta)
+        loss = plan.loss_gradient(x, t)
+        found.append((loss, plan.vectors.download(plan.gradient).tobytes()))
+        labels.append(plan.report()["launches"])
+    assert found[0] == found[1]
+    assert "dense_forward.forward" in labels[0]
+    assert len(labels[1]) < len(labels[0])
