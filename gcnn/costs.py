@@ -125,10 +125,11 @@ class Costs:
 
 def costs(network: Network) -> Costs:
     """Count a network."""
-    return Costs(network.inputs.points, tuple(_layer_cost(stage, i) for i, stage in enumerate(network.stages)))
+    return Costs(network.inputs.points, tuple(layer_cost(stage, i) for i, stage in enumerate(network.stages)))
 
 
-def _layer_cost(stage: Stage, number: int) -> LayerCost:
+def layer_cost(stage: Stage, number: int) -> LayerCost:
+    """Count the layer of this number from the input."""
     layer, inputs, outputs, part = stage
     work = layer.multiply_adds(inputs)
     biases = outputs.points if any(p.name == "biases" for p in layer.parameters(inputs)) else 0

@@ -11,7 +11,7 @@ import numpy as np
 from gcnn.arrays import check_finite, check_numbers, check_samples, dtype_name, one_hot
 from gcnn.backend import Plan, Program, UpdateRule, select
 from gcnn.documents import json_object, json_text
-from gcnn.errors import DataError, FormatError
+from gcnn.errors import DataError, FormatError, Unsupported
 from gcnn.layers import RadialBasis
 from gcnn.maps import Array
 from gcnn.network import Network, checked_seed, is_integer
@@ -92,6 +92,17 @@ class Model:
     def report(self) -> dict[str, Any]:
         """What the backend planned: per layer who computes it, and what runs on the host."""
         return self.plan.report()
+
+    def profile(self) -> dict[str, Any]:
+        """Where the time of a gradient of a full batch goes, as the backend tells; takes seconds, and writes the plan's gradient.
+
+        Raises:
+            Unsupported: the backend does not measure its plans.
+        """
+        measure = getattr(self.plan, "profile", None)
+        if measure is None:
+            raise Unsupported(self._backend.name, ["it does not measure its plans, which Model.profile() asks for"])
+        return dict(measure())
 
     def initialize_from(self, x: Array, seed: int | None = None) -> None:
         """Place the centres of radial basis layers on random samples of their own inputs, with widths to match (decision "centres")."""

@@ -20,6 +20,13 @@ MOST_WORKS = 10
 """Of one chain: the time to compile grows faster than its length, and beside ten works a launch costs little."""
 
 
+class Origin(NamedTuple):
+    """What a work belongs to: the number of a layer, and "prepare", "forward", "delta", "backpropagate" or "gradient"."""
+
+    layer: int
+    task: str
+
+
 class Gates(NamedTuple):
     """Where samples come in and leave: inputs x, targets t where there is a loss, outputs y, and for `vjp` v and ∂r/∂x."""
 
@@ -40,6 +47,9 @@ class Launches:
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
         together: whether works are put together.
+
+    Attributes:
+        origins: what the works of layers belong to.
     """
 
     def __init__(
@@ -55,18 +65,26 @@ class Launches:
         self._lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._together = together
+        self.origins: dict[Work, Origin] = {}
+
+    def _of(self, number: int, task: str, works: list[Work]) -> list[Work]:
+        """The works, with their origin written down."""
+        self.origins |= dict.fromkeys(works, Origin(number, task))
+        return works
 
     @cached_property
     def preparation(self) -> list[Enqueued]:
         """What is formed from θ alone, once for all parts of a batch."""
-        works = [work for layer in self._layers for work in layer.prepare()]
+        works = [work for n, layer in enumerate(self._layers) for work in self._of(n, "prepare", layer.prepare())]
         return self._stitched([], [works]) if works else []
 
     @cached_property
     def forward(self) -> list[Work]:
         """From the input to the last layer's y."""
         return [self._gates.x.pack(self._samples)] + [
-            launch for layer in self._layers for launch in layer.forward(self._samples)
+            work
+            for n, layer in enumerate(self._layers)
+            for work in self._of(n, "forward", layer.forward(self._samples))
         ]
 
     @cached_property
@@ -79,7 +97,7 @@ class Launches:
     @cached_property
     def output_delta(self) -> list[Work]:
         """The last layer's δ from ∂r/∂y, where a cotangent is given."""
-        return self._layers[-1].delta(self._samples)
+        return self._delta(len(self._layers) - 1)
 
     @cached_property
     def slopes(self) -> list[Work]:
@@ -90,7 +108,8 @@ class Launches:
     @cached_property
     def gradients(self) -> list[list[Work]]:
         """From all δ to the gradient: first what depends on them alone, then what depends on that."""
-        of_layers = [layer.gradient(self._samples) for layer in self._layers[self._lowest :]]
+        numbers = range(self._lowest, len(self._layers))
+        of_layers = [self._of(n, "gradient", self._layers[n].gradient(self._samples)) for n in numbers]
         return [[work for work in row if work] for row in zip_longest(*of_layers)]
 
     @cached_property
@@ -150,5 +169,8 @@ class Launches:
         """∂r/∂y_in of a layer, and δ of the one below; nothing of the lowest."""
         if number == lowest:
             return []
-        launches = self._layers[number].backpropagate(self._samples)
-        return launches + self._layers[number - 1].delta(self._samples) if number else launches
+        works = self._of(number, "backpropagate", self._layers[number].backpropagate(self._samples))
+        return works + self._delta(number - 1) if number else works
+
+    def _delta(self, number: int) -> list[Work]:
+        return self._of(number, "delta", self._layers[number].delta(self._samples))

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 
 from gcnn.backend import Device, Program, UpdateRule
+from gcnn.backends.accelerated import profile
 from gcnn.backends.accelerated.flatten import DeviceFlatten
 from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.lanes import VECTORS, Lanes
@@ -248,6 +249,8 @@ class AcceleratedPlan:
 
     @_exclusive
     def report(self) -> dict[str, Any]:
+        """See `gcnn.backend.Plan`; besides, for the gradient of a full part, what is launched, and "works", their kernels."""
+        launches = self._for(self._part)
         return {
             "backend": self._name,
             "device": self.device.name,
@@ -260,10 +263,18 @@ class AcceleratedPlan:
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self._stages, self._layers, strict=True)
             ],
-            "launches": [work.label for work in self._for(self._part).training],
+            "launches": [work.label for work in launches.training],
             "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],
+            "works": profile.rows(launches, self._stages, self._part),
         }
+
+    @_exclusive
+    def profile(self) -> dict[str, Any]:
+        """The report's "works" with their "seconds" and what they reach "of_ceiling"; "ceiling", the device's FLOPs a second; and "seconds"
+        of the launches. See `gcnn.backends.accelerated.profile.timed`.
+        """
+        return profile.timed(self._for(self._part), self._stages, self._part, self._kernels)
 
     @_exclusive
     def synchronize(self) -> None:

@@ -49,10 +49,14 @@ def can_be_stitched(work: Work) -> bool:
 
 
 class Stitched(ABC):
-    """Several works as one launch, put together when it is first called."""
+    """Several works as one launch, put together when it is first called.
+
+    Attributes:
+        works: in order.
+    """
 
     def __init__(self, works: Sequence[Work]) -> None:
-        self._works = works
+        self.works = works
 
     @cached_property
     @abstractmethod
@@ -66,7 +70,7 @@ class Stitched(ABC):
     @property
     def label(self) -> str:
         """What a report calls it."""
-        return " + ".join(work.label for work in self._works)
+        return " + ".join(work.label for work in self.works)
 
 
 class Chained(Stitched):
@@ -83,8 +87,8 @@ class Chained(Stitched):
 
     @cached_property
     def launch(self) -> Bound:
-        text, body = _Text(self._works), [f"    const int block = {_RAW_GROUP};"]
-        for work in self._works:
+        text, body = _Text(self.works), [f"    const int block = {_RAW_GROUP};"]
+        for work in self.works:
             assert work.groups[-1] % self._blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
             own = (*work.groups[:-1], work.groups[-1] // self._blocks)
             call = text.call(work, _axes("group", own, "block"))
@@ -97,12 +101,12 @@ class SideBySide(Stitched):
 
     @cached_property
     def launch(self) -> Bound:
-        text, body = _Text(self._works), [f"    int group = {_RAW_GROUP};"]
-        for work in self._works:
+        text, body = _Text(self.works), [f"    int group = {_RAW_GROUP};"]
+        for work in self.works:
             count = prod(work.groups)
             body.append(f"    if (group < {count}) {{ {text.call(work, _axes('group', work.groups, None))}; return; }}")
             body.append(f"    group -= {count};")
-        return text.bind("side_by_side", body, sum(prod(work.groups) for work in self._works))
+        return text.bind("side_by_side", body, sum(prod(work.groups) for work in self.works))
 
 
 _RAW_GROUP = "(int)get_group_id(0)"

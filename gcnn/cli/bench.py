@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,7 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     "  gcnn bench lenet --on numpy --on torch\n"
     "  gcnn bench lenet --on opencl:0 --on opencl:1 --on torch --optimizer adam --batch 256\n"
     "  gcnn bench network.toml --work forward --on numpy --on opencl --json\n"
+    "  gcnn bench lenet --on opencl --profile\n"
     "  gcnn bench --layer Convolution --with maps=16 --with kernel=5 --input 6x14x14 --on opencl --on torch\n\n"
     f"Models by name: {', '.join(MODELS)}. Places: backends (see: gcnn devices), with :INDEX for a device; and torch, for "
     "PyTorch's eager mode on the same processor, where it is installed. Beside torch on Linux, set "
@@ -57,6 +59,12 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 @optimizer_option("momentum", "Of a step.")
 @dtype_option()
 @click.option("--blocks", type=click.IntRange(min=1), default=15, help="Times to take in each place.")
+@click.option(
+    "--profile",
+    "profiled",
+    is_flag=True,
+    help="Where the time of a gradient goes, kernel by kernel, in each place that tells.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, times in seconds.")
 @debug_option
 def bench(
@@ -66,6 +74,7 @@ def bench(
     inputs: tuple[int, ...] | None,
     places: tuple[str, ...],
     optimizer: str,
+    profiled: bool,
     as_json: bool,
     **work: Any,
 ) -> None:
@@ -77,6 +86,9 @@ def bench(
     """
     network = _network(model, layer, settings, inputs)
     places = places or tuple(backend_names())
+    if profiled:
+        _profile(network, places, work["dtype"], work["batch"], as_json)
+        return
     found = compare(network, places, partial(METHODS[optimizer].make), **work)
     if as_json:
         facts = {"model": model or layer, "optimizer": optimizer, "machine": platform.processor() or platform.machine()}
@@ -102,6 +114,56 @@ def _network(
     if model in MODELS:
         return MODELS[model](inputs) if inputs else MODELS[model]()
     return read_network(model)
+
+
+def _profile(network: Network, places: Sequence[str], dtype: str, batch: int, as_json: bool) -> None:
+    """Tables of kernels with their times, or one JSON object by place."""
+    found = {}
+    for place in places:
+        backend, _, device = place.partition(":")
+        model = network.bind(backend, device or None, dtype, batch)
+        found[place] = {**model.report(), **model.profile()}
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for place, report in found.items():
+        Console(highlight=False).print(_profile_table(place, report))
+
+
+def _profile_table(place: str, report: dict[str, Any]) -> Table:
+    layers, total = report["layers"], sum(report["seconds"])
+    samples = f"{report['part']} samples" + (
+        f", a part of {report['batch']}" if report["part"] < report["batch"] else ""
+    )
+    title = f"{place}: gradient of {samples}, {total * 1e3:.3g} ms in {len(report['seconds'])} launches"
+    ceiling = f"ceiling {report['ceiling'] / 1e9:.3g} GFLOP/s, measured by multiply-adds in registers"
+    table = Table(
+        title=title, caption=f"{ceiling}; kernels are timed alone", title_justify="left", caption_justify="left"
+    )
+    for column in ("launch", "layer", "task", "kernel"):
+        table.add_column(column)
+    for column in ("µs", "MFLOP", "of ceiling"):
+        table.add_column(column, justify="right")
+    table.add_column("parameters")
+    before = None
+    for row in report["works"]:
+        begins, before = row["launch"] != before, row["launch"]
+        table.add_row(
+            f"{row['launch']}: {report['seconds'][row['launch']] * 1e6:.0f} µs" if begins else "",
+            "" if row["layer"] is None else f"{row['layer']} {_names(layers[row['layer']]['layer'])}",
+            row["task"] or "",
+            row["kernel"],
+            f"{row['seconds'] * 1e6:.1f}",
+            f"{row['flops'] / 1e6:.3g}" if row["flops"] else "",
+            f"{row['of_ceiling']:.0%}" if row["flops"] else "",
+            " ".join(f"{name.removesuffix('_TILE').lower()}={n}" for name, n in row["parameters"].items()),
+        )
+    return table
+
+
+def _names(layers: str) -> str:
+    """Without their settings: layers, which a backend may have put together."""
+    return " + ".join(layer.partition("(")[0] for layer in layers.split(" + "))
 
 
 def _show(found: Comparison, title: str, optimizer: str) -> None:

@@ -103,3 +103,10 @@ def test_pytorch_computes_the_same_networks(name):
     network = library.models.MODELS[name]()
     found = compare(network, ["numpy", "torch"], lambda: GradientDescent(0.01), "gradient", batch=4, blocks=1)
     assert set(found.timings) == {"numpy", "torch"}
+
+
+def test_a_place_that_does_not_measure_its_plans_is_refused_by_name(gcnn):
+    refused = gcnn("bench", "delmas", "--on", "numpy", "--profile")
+    assert refused.exit_code == 1
+    assert "'numpy' declines" in refused.stderr
+    assert "does not measure its plans" in refused.stderr
