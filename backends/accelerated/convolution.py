@@ -201,7 +201,7 @@ class DeviceConvolution(DeviceLayer):
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
-        """A map and a column more than a tile; without the table, whose rows are of the layer's own maps."""
+        """A map and a column more than a tile, forward and back; without the table, whose rows are of the layer's own maps."""
         convolution = cast(Convolution, layer)
         maps = parameters["MAPS_TILE"] + 1
         box = convolution.kernel_box(own)
@@ -209,7 +209,7 @@ class DeviceConvolution(DeviceLayer):
         tile = (parameters.get("ROWS_TILE", 1), parameters.get("COLUMNS_TILE", 1))
         more = [1] * max(len(box) - 2, 0) + [n + 1 for n in tile][-len(box) :]
         size = tuple(n + extra * step for n, extra, step in zip(box, more, strides, strict=True))
-        small = Maps((parameters.get("INPUTS_TILE", 1) + 2, *size))
+        small = Maps((max(maps, parameters.get("INPUTS_TILE", 1) + 2), *size))
         return [(replace(convolution, maps=maps, table=None, remainder="floor"), small)]
 
     @property

@@ -78,7 +78,7 @@ class DevicePooledConvolution(DeviceConvolution):
 
     def on_trial(self, kernel: str) -> tuple[LayerMaker, Place]:
         """The way back is the convolution's own."""
-        return (type(self), self._maxima) if kernel == "forward" else (DeviceConvolution, self.place)
+        return (type(self), self._maxima) if kernel.endswith(".forward") else (DeviceConvolution, self.place)
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
