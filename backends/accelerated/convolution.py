@@ -222,8 +222,9 @@ class DeviceConvolution(DeviceLayer):
         """Rows and columns of outputs that are computed."""
         return self._made[1], self._made[2]
 
-    def prepare(self) -> list[Work]:
-        return [winograd.filters() for winograd in (self._winograd_forward, self._winograd_back) if winograd]
+    def prepare(self, back: bool = False) -> list[Work]:
+        winograd = self._winograd_back if back else self._winograd_forward
+        return [winograd.filters()] if winograd else []
 
     def combine(self, samples: int) -> list[Work]:
         place = self.place

@@ -49,6 +49,7 @@ class Launches:
         together: whether works are put together.
 
     Attributes:
+        lowest: as given.
         origins: what the works of layers belong to.
     """
 
@@ -62,21 +63,27 @@ class Launches:
         together: bool,
     ) -> None:
         self._layers, self._loss, self._gates = layers, loss, gates
-        self._lowest, self._samples = lowest, samples
+        self.lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._together = together
         self.origins: dict[Work, Origin] = {}
+        self._prepared: dict[int | None, list[Enqueued]] = {}
 
     def _of(self, number: int, task: str, works: list[Work]) -> list[Work]:
         """The works, with their origin written down."""
         self.origins |= dict.fromkeys(works, Origin(number, task))
         return works
 
-    @cached_property
-    def preparation(self) -> list[Enqueued]:
-        """What is formed from θ alone, once for all parts of a batch."""
-        works = [work for n, layer in enumerate(self._layers) for work in self._of(n, "prepare", layer.prepare())]
-        return self._stitched([], [works]) if works else []
+    def preparation(self, to: int | None) -> list[Enqueued]:
+        """What is formed from θ alone, once for all parts of a batch: for the forward pass, and where `to` is a number, for the way back
+        to the input of that layer.
+        """
+        if to not in self._prepared:
+            works = [work for n, layer in enumerate(self._layers) for work in self._of(n, "prepare", layer.prepare())]
+            for n in range(len(self._layers) if to is None else to, len(self._layers)):
+                works += self._of(n, "prepare", self._layers[n].prepare(back=True))
+            self._prepared[to] = self._stitched([], [works]) if works else []
+        return self._prepared[to]
 
     @cached_property
     def forward(self) -> list[Work]:
@@ -102,20 +109,20 @@ class Launches:
     @cached_property
     def slopes(self) -> list[Work]:
         """From the last layer's δ to the δ of every layer with parameters."""
-        numbers = reversed(range(self._lowest, len(self._layers)))
-        return [work for number in numbers for work in self._below(number, self._lowest)]
+        numbers = reversed(range(self.lowest, len(self._layers)))
+        return [work for number in numbers for work in self._below(number, self.lowest)]
 
     @cached_property
     def gradients(self) -> list[list[Work]]:
         """From all δ to the gradient: first what depends on them alone, then what depends on that."""
-        numbers = range(self._lowest, len(self._layers))
+        numbers = range(self.lowest, len(self._layers))
         of_layers = [self._of(n, "gradient", self._layers[n].gradient(self._samples)) for n in numbers]
         return [[work for work in row if work] for row in zip_longest(*of_layers)]
 
     @cached_property
     def to_input(self) -> list[Work]:
         """∂r/∂x, after `backward`."""
-        return [launch for number in reversed(range(self._lowest + 1)) for launch in self._below(number)]
+        return [launch for number in reversed(range(self.lowest + 1)) for launch in self._below(number)]
 
     @cached_property
     def inference(self) -> list[Enqueued]:
@@ -145,9 +152,9 @@ class Launches:
     def sample_gradients(self, rows: Buffer, width: int) -> list[Work]:
         """From the input and a cotangent of the output to one row of parameters a sample."""
         launches = [*self.forward, self._gates.v.pack(self._samples), *self.output_delta]
-        for number in reversed(range(self._lowest, len(self._layers))):
+        for number in reversed(range(self.lowest, len(self._layers))):
             launches += self._layers[number].sample_gradients(self._samples, rows, width)
-            launches += self._below(number, self._lowest)
+            launches += self._below(number, self.lowest)
         return launches
 
     def _stitched(self, chain: Sequence[Work], rows: Sequence[Sequence[Work]]) -> list[Enqueued]:

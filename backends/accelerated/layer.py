@@ -93,8 +93,8 @@ class DeviceLayer:
             )
         return launches
 
-    def prepare(self) -> list[Work]:
-        """What is formed from θ alone, before the first part of a batch: works that do not depend on one another."""
+    def prepare(self, back: bool = False) -> list[Work]:
+        """What `combine`, or the way `back`, needs formed from θ alone, before the first part of a batch; no work depends on another."""
         return []
 
     def combine(self, samples: int) -> list[Work]:

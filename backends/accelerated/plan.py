@@ -163,8 +163,8 @@ class AcceleratedPlan:
             add=self._add,
         )
 
-    def _parts(self, samples: int) -> Iterator[Launches]:
-        """What to enqueue for each part of so many samples, in order."""
+    def _parts(self, samples: int, back: bool = True, to_input: bool = False) -> Iterator[Launches]:
+        """What to enqueue for each part of so many samples, in order; what they need for the way back, or to the input, is prepared."""
         if self._loss is not None:
             self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
         for first in range(0, samples, self._part):
@@ -172,7 +172,7 @@ class AcceleratedPlan:
             self._add.change(np.int32(first > 0))
             launches = self._for(min(self._part, samples - first))
             if first == 0:
-                self._enqueue(launches.preparation)
+                self._enqueue(launches.preparation(0 if to_input else launches.lowest + 1 if back else None))
             yield launches
 
     def _for(self, samples: int) -> Launches:
@@ -191,14 +191,14 @@ class AcceleratedPlan:
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
         self._upload_inputs(x)
-        for launches in self._parts(len(x)):
+        for launches in self._parts(len(x), back=False):
             self._enqueue(launches.inference)
         return self._gates.y.download(self.program.outputs.shape, len(x), out)
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
         self._upload(x, t)
-        for launches in self._parts(len(x)):
+        for launches in self._parts(len(x), back=False):
             self._enqueue(launches.evaluation)
         return self._mean_loss(len(x))
 
@@ -212,7 +212,7 @@ class AcceleratedPlan:
     def vjp(self, x: Array, v: Array) -> Array:
         self._upload_inputs(x)
         self._gates.v.upload(v, len(x))
-        for launches in self._parts(len(x)):
+        for launches in self._parts(len(x), to_input=True):
             self._enqueue(launches.reverse)
         return self._gates.dx.download(self.program.inputs.shape, len(x), None)
 

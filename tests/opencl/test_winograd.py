@@ -119,3 +119,16 @@ def test_few_maps_are_convolved_directly_and_many_by_winograd(made):
     assert "winograd" not in forward(32, 1)
     assert "winograd" not in forward(4, 4)
     assert "winograd" in forward(32, 32)
+
+
+def test_filters_are_formed_for_the_passes_of_a_call_and_no_others(made):
+    layers = [Convolution(3, 3, padding=1), Convolution(2, 3, padding=1)]
+    plan, _ = made(layers, (2, 5, 6), Wanted(1))
+    launches = plan._for(13)
+
+    def formed(to):
+        return [label for launch in launches.preparation(to) for label in launch.label.split(" + ")]
+
+    assert formed(None) == ["convolution_winograd.filters"] * 2  # forward
+    assert formed(1) == ["convolution_winograd.filters"] * 3  # and from the second layer back to the first
+    assert formed(0) == ["convolution_winograd.filters"] * 4  # and to the input

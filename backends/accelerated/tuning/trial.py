@@ -44,7 +44,7 @@ class TunableLayer(Protocol):
 
     remembers: bool
 
-    def prepare(self) -> Sequence[Work]: ...
+    def prepare(self, back: bool = False) -> Sequence[Work]: ...
     def combine(self, samples: int) -> Sequence[Work]: ...
     def backpropagate(self, samples: int) -> Sequence[Work]: ...
     def gradient(self, samples: int) -> Sequence[Work]: ...
@@ -61,7 +61,7 @@ class LayerMaker(Protocol):
 
 PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Work]]] = {
     "forward": lambda layer, samples: [*layer.prepare(), *layer.combine(samples)],
-    "backpropagate": lambda layer, samples: [*layer.prepare(), *layer.backpropagate(samples)],
+    "backpropagate": lambda layer, samples: [*layer.prepare(back=True), *layer.backpropagate(samples)],
     "gradient": lambda layer, samples: layer.gradient(samples),
 }
 """The launches that a kernel's parameters change, by the problem's kernel."""
