@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from gcnn import activations
-from gcnn.errors import BackendUnavailable, Unsupported, one_of
+from gcnn.errors import BackendUnavailable, DataError, Unsupported, one_of
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
 from gcnn.network import Network, Stage
@@ -156,6 +156,9 @@ class UpdateRule:
         return dict.fromkeys(self.slots, parameters) | dict.fromkeys(self.matrices, parameters**2)
 
 
+PRECISIONS = ("default", "strict")
+
+
 @dataclass(frozen=True)
 class Program:
     """What a plan is made for.
@@ -164,16 +167,26 @@ class Program:
         stages: layers in order, each with its input and output maps and its slice of the flat parameter vector.
         loss: the loss; `None` plans forward and vjp only.
         update: the update rule that `Plan.step` applies; `None` plans no step.
+        precision: "default", or "strict" for sums of the equations' own products only: nothing as Winograd's convolution, which
+            adds inputs before it multiplies and so rounds more.
+
+    Raises:
+        DataError: another precision.
     """
 
     stages: tuple[Stage, ...]
     loss: Loss | None = None
     update: UpdateRule | None = None
+    precision: str = PRECISIONS[0]
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise DataError(one_of("precision", self.precision, PRECISIONS))
 
     @classmethod
-    def of(cls, network: Network, update: UpdateRule | None = None) -> Program:
+    def of(cls, network: Network, update: UpdateRule | None = None, precision: str = PRECISIONS[0]) -> Program:
         """The program of a network."""
-        return cls(network.stages, network.loss, update)
+        return cls(network.stages, network.loss, update, precision)
 
     @property
     def inputs(self) -> Maps:

@@ -26,14 +26,24 @@ class Model:
         backend, device: what was chosen.
         dtype: what it computes in.
         batch: the most samples of one pass; larger arrays are split and their losses and gradients put together.
+        precision: "default" or "strict".
         notes: whatever should be saved with the model, as JSON has it; the commands keep there how inputs were prepared.
     """
 
-    def __init__(self, network: Network, backend: str | None, device: str | int | None, dtype: str, batch: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        backend: str | None,
+        device: str | int | None,
+        dtype: str,
+        batch: int,
+        precision: str = "default",
+    ) -> None:
         if not is_integer(batch) or batch < 1:
             raise DataError(f"batch must be an integer of at least 1, got {batch!r}.")
         self.network, self.dtype, self.batch = network, dtype_name(dtype), int(batch)
-        program = Program.of(network)
+        self.precision = precision
+        program = Program.of(network, precision=precision)
         self._backend, self.device = select(backend, device, program, self.dtype)
         self.backend = self._backend.name
         self.plan: Plan = self._backend.plan(program, self.device, self.dtype, batch)
@@ -166,7 +176,7 @@ class Model:
 
     def plan_with(self, update: UpdateRule) -> Plan:
         """Plan again with an update rule, θ carried over; `gcnn.training_step` calls this."""
-        plan = self._backend.plan(Program.of(self.network, update), self.device, self.dtype, self.batch)
+        plan = self._backend.plan(Program.of(self.network, update, self.precision), self.device, self.dtype, self.batch)
         plan.vectors.copy(plan.vectors.upload(self.theta), plan.theta)
         # Closed only now: a program that is refused leaves the model as it was.
         self.plan.close()

@@ -105,7 +105,12 @@ class Network:
         return np.concatenate([np.zeros(0, bool), *(np.full(p.count, p.decays) for p in blocks)])
 
     def bind(
-        self, backend: str | None = None, device: str | int | None = None, dtype: str = "float32", batch: int = 64
+        self,
+        backend: str | None = None,
+        device: str | int | None = None,
+        dtype: str = "float32",
+        batch: int = 64,
+        precision: str = "default",
     ) -> Model:
         """Plan the network on a backend and give it its initial parameters.
 
@@ -114,13 +119,16 @@ class Network:
             device: an index or a glob over device names; None asks GCNN_DEVICE, then takes the first that works.
             dtype: "float32" or "float64", whatever the backend offers.
             batch: the most samples of one pass; larger arrays are split.
+            precision: "default", or "strict" for sums of the equations' own products only, where a backend knows faster ones that
+                round more (Winograd's convolution).
 
         Raises:
             BackendUnavailable: the backend or device is not there. Unsupported: it declines a layer, with reasons.
+            DataError: a batch, dtype or precision that there is not.
         """
         from gcnn.model import Model
 
-        return Model(self, backend, device, dtype, batch)
+        return Model(self, backend, device, dtype, batch, precision)
 
     def summary(self, batch: int = 64, dtype: str = "float32") -> str:
         """A table of the layers: outputs, parameters, connections, work; and the memory that training takes.

@@ -89,7 +89,8 @@ class DeviceConvolution(DeviceLayer):
         plane = self._taps == (1, 3, 3) and self._stride[1:] == (1, 1) and self._read[0] == 1
         whole = not self._shared and {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
         windows = all(MADE % n == 0 for n in self._unit)
-        return self.place.kernels.lanes.vector > 1 and plane and whole and windows and max(self._padding[1:]) <= 2
+        allowed = self.place.kernels.lanes.vector > 1 and not self.place.kernels.strict
+        return allowed and plane and whole and windows and max(self._padding[1:]) <= 2
 
     @property
     def _shape(self) -> Shape:

@@ -28,6 +28,7 @@ class Kernels:
         lanes: the blocks.
         chooser: what chooses the parameters that are tuned.
         chained: whether a group of values stays in its block, so that a block can be taken through one kernel after another.
+        strict: whether kernels may only add the equations' own products (`gcnn.backend.Program.precision`).
     """
 
     runtime: Runtime
@@ -35,6 +36,7 @@ class Kernels:
     lanes: Lanes
     chooser: Chooser = Defaults()  # noqa: RUF009  # it has no state
     chained: bool = False
+    strict: bool = False
 
     @property
     def defines(self) -> dict[str, object]:

@@ -104,7 +104,8 @@ class AcceleratedPlan:
         part = part or samples_of_part(runtime.limits, self._lanes, self._stages, itemsize, batch)
         self._part = min(batch, self._lanes.blocks(part) * self._lanes.count)
         self._first, self._add = Setting(np.int32(0)), Setting(np.int32(0))
-        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, chained=self._fused)
+        strict = program.precision == "strict"
+        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, self._fused, strict)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
         self.theta, self.gradient = self.vectors.zeros(count), self.vectors.zeros(count)
@@ -257,6 +258,7 @@ class AcceleratedPlan:
             "dtype": self.dtype,
             "batch": self.batch,
             "part": self._part,
+            "precision": self.program.precision,
             "variant": FUSED if self._fused else self._lanes.style,
             "lanes": self._lanes.count,
             "layers": [

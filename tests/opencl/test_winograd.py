@@ -132,3 +132,23 @@ def test_filters_are_formed_for_the_passes_of_a_call_and_no_others(made):
     assert formed(None) == ["convolution_winograd.filters"] * 2  # forward
     assert formed(1) == ["convolution_winograd.filters"] * 3  # and from the second layer back to the first
     assert formed(0) == ["convolution_winograd.filters"] * 4  # and to the input
+
+
+WIDE = gcnn.Network(
+    [Convolution(32, 3, padding=1, activation="relu"), Convolution(32, 3, padding=1)], (32, 32, 32), "mse"
+)
+
+
+@pytest.mark.parametrize("precision", ["default", "strict"])
+def test_strict_precision_leaves_it_out(device, precision):
+    model = WIDE.bind("opencl", device=device.index, batch=16, precision=precision)
+    kernels = {row["kernel"] for row in model.report()["works"]}
+    assert ("convolution_winograd.correlate" in kernels) == (precision == "default")
+    assert model.report()["precision"] == precision
+    gcnn.training_step(model, gcnn.optimizers.Momentum(0.01))  # plans again
+    assert model.report()["precision"] == precision
+
+
+def test_an_unknown_precision_is_refused_with_what_there_is():
+    with pytest.raises(gcnn.GcnnError, match=r"'high'.*default, strict"):
+        WIDE.bind("numpy", precision="high")
