@@ -12,6 +12,7 @@ import pytest
 SPECIFICATION = {
     "activations",
     "backend",
+    "costs",
     "errors",
     "files",
     "layers",
