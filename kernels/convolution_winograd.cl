@@ -6,10 +6,10 @@
  *   correlate   to[block][i] = A^T (sum over j of weights[.][j][i] (B^T d_j B)) A for every tile of 2x2, of which d_j are the 4x4 values of
  *               from[block][j] that it sees; forward plus bias, then phi
  *
- *         1 0 -1 0          1   0   0
- *   B^T = 0 1  1 0    G =  1/2 1/2 1/2    A^T =  1 1  1  0
- *         0 -1 1 0         1/2 -1/2 1/2          0 1 -1 -1
- *         0 1  0 -1         0   0   1
+ *         1   0   0
+ *   G =  1/2 1/2 1/2    A^T =  1 1  1  0    B^T: winograd.h
+ *        1/2 -1/2 1/2          0 1 -1 -1
+ *         0   0   1
  *
  * Lanes are samples, so that all but `filters` is arithmetic of vectors, and a product of matrices for each of the 16 positions p.
  * Work: an item takes one row of tiles after another, COLUMNS_TILE tiles at a time: it leaves their positions in its own part of `seen`,
@@ -24,12 +24,8 @@
 #include "prelude.h"
 #include "lanes.h"
 #include "activations.h"
-
-#define SIDE 4
-#define POSITIONS (SIDE * SIDE)
-#define TAPS 9
+#include "winograd.h"
 #define FILTERS 64
-#define MADE 2
 
 KERNEL void filters(GLOBAL const REAL* RESTRICT theta, INDEX theta0, GLOBAL REAL* RESTRICT weights)
 {
@@ -75,36 +71,6 @@ typedef REAL KEPT;
 #define ROWS (TO_HEIGHT / POOL_Y * POOL_Y)
 #define COLUMNS (TO_WIDTH / POOL_X * POOL_X)
 #define TILES_OF_ROW TILES(COLUMNS, MADE)
-#define INSIDE(x, size) ((x) >= 0 && (x) < (size))
-
-/* The positions of the 4x4 values whose corner is (y, x): B^T d B. */
-INLINED void positions_of(REALV p[POSITIONS], GLOBAL const REAL* plane, const int y, const int x)
-{
-    REALV d[POSITIONS], turned[POSITIONS];
-    const int inner = y >= 0 && y + SIDE <= FROM_HEIGHT && x >= 0 && x + SIDE <= FROM_WIDTH;
-    if (inner) {
-        UNROLLED(n, POSITIONS) d[n] = LOADV(plane, AT((y + n / SIDE) * FROM_WIDTH + x + n % SIDE));
-    } else {
-        NOT_UNROLLED(n, POSITIONS) {
-            const int iy = y + n / SIDE, ix = x + n % SIDE;
-            turned[n] = (REALV)(0);
-            if (INSIDE(iy, FROM_HEIGHT) && INSIDE(ix, FROM_WIDTH)) turned[n] = LOADV(plane, AT(iy * FROM_WIDTH + ix));
-        }
-        UNROLLED(n, POSITIONS) d[n] = turned[n];
-    }
-    UNROLLED(c, SIDE) {
-        turned[c] = d[c] - d[8 + c];
-        turned[4 + c] = d[4 + c] + d[8 + c];
-        turned[8 + c] = d[8 + c] - d[4 + c];
-        turned[12 + c] = d[4 + c] - d[12 + c];
-    }
-    UNROLLED(r, SIDE) {
-        p[r * SIDE] = turned[r * SIDE] - turned[r * SIDE + 2];
-        p[r * SIDE + 1] = turned[r * SIDE + 1] + turned[r * SIDE + 2];
-        p[r * SIDE + 2] = turned[r * SIDE + 2] - turned[r * SIDE + 1];
-        p[r * SIDE + 3] = turned[r * SIDE + 1] - turned[r * SIDE + 3];
-    }
-}
 
 /* A^T p A. */
 INLINED void values_of(REALV z[MADE][MADE], const REALV p[POSITIONS])

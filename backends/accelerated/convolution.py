@@ -12,10 +12,11 @@ import numpy as np
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
-from gcnn.backends.accelerated.winograd import MADE, Shape, Winograd
+from gcnn.backends.accelerated.winograd import MADE, Shape, Winograd, WinogradGradient, gradient_instructions
 from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
@@ -27,10 +28,10 @@ REGISTERS = 24
 """Sums that a work-item keeps, at most: with what it reads they fill the registers."""
 VECTOR_REGISTERS = 32
 """Of a CPU's core with AVX-512."""
-CHAIN = 8
-"""Sums that are needed lest multiply-adds wait for one another: two begin in each cycle and take four."""
 ITEMS_A_UNIT = 8
 """Work-items for each compute unit, so that none of them waits long for the last."""
+DIRECT_GRADIENT = 11
+"""Instructions of a direct gradient for an output and an input map: nine multiply-adds, and what they load."""
 LONGEST_LIST = 16384
 """Positions of kernels that fit into 64 KB, which every device has for constants."""
 PARTS = (1, 2, 4, 8, 16)
@@ -67,6 +68,8 @@ class DeviceConvolution(DeviceLayer):
         self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
         self._winograd_forward = self._winograd(self._forward, self._shape, self._forward_options | {"BACK": 0})
         self._winograd_back = self._winograd(self._back, self._shape_back, {"BACK": 1})
+        minimal = self._gradient.get("WINOGRAD")
+        self._winograd_gradient = WinogradGradient(place, self._shape, self._sizes["BIASES"]) if minimal else None
         split = self._gradient["SPLIT"]
         self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
 
@@ -186,7 +189,7 @@ class DeviceConvolution(DeviceLayer):
         lines = self.place.blocks() * self._made[0] * self._made[1]
         fitting = (n for n in PARTS if n <= lines and n * items <= 2 * wanted)
         split = 1 if self.place.kernels.chained else max(fitting, default=1)
-        return Space(
+        space = Space(
             parameters={
                 "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
                 "INPUTS_TILE": within((1, 2), inputs),
@@ -198,6 +201,26 @@ class DeviceConvolution(DeviceLayer):
             default=default | {"SPLIT": split},
             benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
             constraints=(few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE"),),
+        )
+        return self._gradient_or_winograd(space)
+
+    def _gradient_or_winograd(self, space: Space) -> Space:
+        """The space of direct sums, with Winograd's algorithm beside it, which chooses its own tiles, where that is possible."""
+        if not (self._minimal and self.place.kernels.lanes.vector == self.place.kernels.lanes.count):
+            return space
+        # What is direct beside it, gradients of single samples, keeps its tile.
+        first = {**space.default, "WINOGRAD": 1}
+
+        def holds(tile: Parameters) -> bool:
+            return dict(tile) == first if tile["WINOGRAD"] else all(own.holds(tile) for own in space.constraints)
+
+        direct = prod(self._made) * self._sources * self._maps * DIRECT_GRADIENT
+        minimal = gradient_instructions(self._shape, self.place.kernels.lanes.count)
+        return Space(
+            parameters={**space.parameters, "WINOGRAD": (0, 1)},
+            default=first if minimal < direct else {**space.default, "WINOGRAD": 0},
+            benchmark={**space.benchmark, "WINOGRAD": 0},
+            constraints=(Constraint("few sums, and none of Winograd's", holds),),
         )
 
     @classmethod
@@ -253,6 +276,8 @@ class DeviceConvolution(DeviceLayer):
 
     def gradient(self, samples: int) -> list[Work]:
         place = self.place
+        if self._winograd_gradient:
+            return self._winograd_gradient.works(samples)
         if self._parts is None:
             return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)]
         parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
@@ -312,7 +337,7 @@ def best_tile(size: int, candidates: tuple[int, ...], most: int) -> int:
 def effort(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> float:
     """Instructions of a tile for one input map: multiply-adds or what their chain waits for, weights, what it reads, what does not fit."""
     weights = rows * taps_y * taps_x
-    multiply_adds = weights * max(maps * columns, CHAIN)
+    multiply_adds = weights * max(maps * columns, cost.CHAIN)
     loads = (weights * maps + (rows + taps_y - 1) * (columns + taps_x - 1)) / 2
     spilled = max(0, maps * rows * columns + columns + taps_x - VECTOR_REGISTERS)
     return multiply_adds + loads + spilled * taps_y * maps * rows / 2

@@ -27,8 +27,6 @@ BLOCKS = (1, 2, 4, 8)
 """Candidates for the units (or inputs) and the blocks of samples that one work-item computes."""
 REGISTERS = 24
 """Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
-CHAIN = 8
-"""Sums below which an addition waits for the one before: two multiply-adds a cycle, each ready after four."""
 COLUMNS = (1, 2, 3, 4)
 """Candidates for the rows of lanes that the gradient's columns are taken in."""
 STRIPS = (1, 2, 4, 8, 16)
@@ -192,7 +190,7 @@ def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost)
 
 def instructions(m: int, n: int) -> float:
     """For each step of the depth of a tile's product: multiply-adds and loads, or what the additions wait for."""
-    return max(m * n + (m + n) / 2, CHAIN)
+    return max(m * n + (m + n) / 2, cost.CHAIN)
 
 
 def within(candidates: tuple[int, ...], most: int) -> Sequence[int]:

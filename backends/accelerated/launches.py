@@ -167,8 +167,8 @@ class Launches:
             parts = (works[first : first + MOST_WORKS] for first in range(0, len(works), MOST_WORKS))
             launches += (Chained(part, self._blocks) for part in parts) if linked else works
         for row in rows:
-            apart = [work for work in row if not can_be_stitched(work)]
-            together = [work for work in row if can_be_stitched(work)]
+            apart = [work for work in row if work.alone or not can_be_stitched(work)]
+            together = [work for work in row if work not in apart]
             launches += [*apart, *([SideBySide(together)] if together else [])]
         return launches
 

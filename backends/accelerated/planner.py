@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from gcnn.backends.accelerated.fused import stages_of
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.layers import Dense
 from gcnn.network import Stage
 
-LAUNCH = 500_000
-"""Multiply-adds of vectors' lanes that one work-item does in the time that two launches take, about 20 µs."""
 BUSY = 0.7
 """The share of compute units that a chain should keep busy."""
 WEIGHTS = 1 << 19
@@ -38,8 +37,8 @@ def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
     """
     blocks, units = kernels.lanes.blocks(part), kernels.runtime.limits.compute_units
     every = stages_of(stage.layer, stage.inputs)
-    work = sum(one.layer.multiply_adds(one.inputs) for one in every) * kernels.lanes.count * blocks
-    if work > LAUNCH and blocks < BUSY * tiles(blocks, units) * units:
+    work = sum(one.layer.multiply_adds(one.inputs) for one in every) * blocks
+    if work > cost.LAUNCH and blocks < BUSY * tiles(blocks, units) * units:
         return False
     size = (stage.parameters.stop - stage.parameters.start) * kernels.dtype.itemsize
     return not (isinstance(stage.layer, Dense) and size > WEIGHTS and blocks > 1)

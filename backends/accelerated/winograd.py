@@ -1,16 +1,19 @@
-"""Convolution with 3x3 taps by Winograd's minimal algorithm (kernels/convolution_winograd.cl), forward or back to the input."""
+"""Convolution with 3x3 taps by Winograd's minimal algorithm (kernels/convolution_winograd*.cl): forward, back to the input, gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.space import Parameters
 from gcnn.backends.accelerated.work import Argument, Work
 
-FILE = "convolution_winograd.cl"
+FILE, GRADIENT_FILE = "convolution_winograd.cl", "convolution_winograd_gradient.cl"
 MADE = 2
 """Rows and columns of a tile."""
 POSITIONS = 16
@@ -18,10 +21,13 @@ FILTERS = 64
 """That one work-item transforms."""
 FORM, FINISH = 120, 130
 """What it takes to bring a tile of one map to its positions, and to bring it back, counted in multiply-adds."""
+FORM_TURNED, FORM_DELTAS = 170, 45
+"""The same for a gradient: of an input, whose lanes become maps, and of a delta."""
+RUN = 4
+"""Tiles side by side whose products a gradient adds at a time: what they take fits the second cache."""
+REGISTERS = 24
 ITEMS_A_UNIT = 2
 """Strips of rows where a layer is a launch of its own: more than units, so that all end at about one time."""
-CHAIN = 8
-"""Sums below which multiply-adds wait for one another."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,14 @@ class Shape:
     def instructions(self, maps_tile: int, tiles_tile: int) -> float:
         """Of a block: to form positions, to multiply, and to finish; loads count half."""
         groups = tiles(self.made[0], MADE) * tiles(tiles(self.made[1], MADE), tiles_tile)
-        product = max(maps_tile * tiles_tile, CHAIN) + (maps_tile + tiles_tile) / 2
         form = FORM * self.sources * tiles_tile
-        multiply = POSITIONS * self.sources * tiles(self.maps, maps_tile) * product
+        multiply = POSITIONS * self.sources * tiles(self.maps, maps_tile) * product(maps_tile, tiles_tile)
         return groups * (form + multiply + FINISH * self.maps * tiles_tile)
+
+
+def product(rows: int, columns: int) -> float:
+    """Instructions of a step of a product of matrices in registers: multiply-adds or what they wait for; loads count half."""
+    return max(rows * columns, cost.CHAIN) + (rows + columns) / 2
 
 
 class Winograd:
@@ -86,3 +96,57 @@ class Winograd:
 
     def _bind(self, kernel: str, groups: Sequence[int], arguments: Sequence[Argument]) -> Work:
         return self._place.kernels.bind(FILE, kernel, groups, arguments, **self._defines)
+
+
+class WinogradGradient:
+    """The gradient by the parameters of a convolution bound to its place.
+
+    Args:
+        place: of the layer.
+        shape: what is convolved forward.
+        biases: where they begin among the layer's parameters.
+    """
+
+    def __init__(self, place: Place, shape: Shape, biases: int) -> None:
+        kernels, lanes = place.kernels, place.kernels.lanes.count
+        self._place, self._shape, across = place, shape, tiles(shape.sources, lanes)
+        self._items = ITEMS_A_UNIT * kernels.runtime.limits.compute_units
+        maps_tile, columns_tile = gradient_tile(shape, lanes)
+        free = {"MAPS_TILE": maps_tile, "COLUMNS_TILE": columns_tile, "RUN": RUN}
+        self._defines = {**shape.sizes, **free, "ITEMS": self._items, "BIASES": biases}
+        seen = self._items * POSITIONS * (RUN * lanes * (across * lanes + shape.maps) + 2 * lanes)
+        self._seen = kernels.alloc(seen, "positions of a gradient")
+        self._sums = kernels.alloc(self._items * (POSITIONS * across + 1) * shape.maps * lanes, "sums of a gradient")
+
+    def works(self, samples: int) -> list[Work]:
+        """Sums of positions, then what they make of the gradient."""
+        place = self._place
+        read = place.y_in, place.dy, np.int32(place.blocks(samples)), self._seen, self._sums
+        sums = self._bind("accumulate", self._items, read)
+        long = gradient_instructions(self._shape, place.kernels.lanes.count) * place.blocks(samples) > cost.LAUNCH
+        return [
+            replace(sums, alone=long),
+            self._bind("finish", self._shape.maps, (self._sums, place.gradient, place.theta0, place.add)),
+        ]
+
+    def _bind(self, kernel: str, groups: int, arguments: Sequence[Argument]) -> Work:
+        return self._place.kernels.bind(GRADIENT_FILE, kernel, (groups,), arguments, **self._defines)
+
+
+def gradient_tile(shape: Shape, lanes: int) -> tuple[int, int]:
+    """Maps, and vectors of input maps, whose sums are kept in registers."""
+    across = tiles(shape.sources, lanes)
+    every = ((m, n) for n in range(1, 4) if n <= across for m in range(1, REGISTERS // n + 1) if m <= shape.maps)
+    return min(every, key=lambda tile: _products(shape.maps, across, tile))
+
+
+def gradient_instructions(shape: Shape, lanes: int) -> float:
+    """Of a block."""
+    across = tiles(shape.sources, lanes)
+    form = FORM_TURNED * across * lanes + FORM_DELTAS * shape.maps
+    multiply = POSITIONS * lanes * _products(shape.maps, across, gradient_tile(shape, lanes))
+    return tiles(shape.made[0], MADE) * tiles(tiles(shape.made[1], MADE), RUN) * RUN * (form + multiply)
+
+
+def _products(maps: int, across: int, tile: tuple[int, int]) -> float:
+    return tiles(maps, tile[0]) * tiles(across, tile[1]) * product(*tile)

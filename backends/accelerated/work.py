@@ -70,6 +70,8 @@ class Work:
         block: work-items of a group on each axis; `None` leaves them to the runtime.
         arguments: buffers, scalars as NumPy's, and settings.
         chained: whether it may be put in a chain with those before and after it.
+        alone: whether it is a launch of its own even beside works that it does not depend on: PoCL deals groups to threads many at a
+            time, so that few long ones among many short ones would all be one thread's.
     """
 
     runtime: Runtime
@@ -81,6 +83,7 @@ class Work:
     block: tuple[int, ...] | None
     arguments: Sequence[Argument]
     chained: bool = False
+    alone: bool = False
 
     @cached_property
     def launch(self) -> Bound:

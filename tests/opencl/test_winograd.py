@@ -27,7 +27,8 @@ class Wanted(Defaults):
         self.asked.append(problem.name)
         sizes = zip(("MAPS_TILE", "COLUMNS_TILE"), self.tile, strict=True)
         tile = {name: min(space.parameters[name], key=lambda n, size=size: abs(n - size)) for name, size in sizes}
-        wanted = {**space.benchmark, **tile, "WINOGRAD": self.winograd}
+        own = space.default if problem.name.endswith(".gradient") else {**space.benchmark, **tile}
+        wanted = {**own, "WINOGRAD": self.winograd}
         return wanted if all(constraint.holds(wanted) for constraint in space.constraints) else space.default
 
 
@@ -52,6 +53,7 @@ def made(device):
         plan.close()
 
 
+NAMES = {"convolution_forward.forward", "convolution_backpropagate.backpropagate", "convolution_gradient.gradient"}
 CASES = {
     "odd and even": ([Convolution(5, 3, activation="tanh")], (3, 7, 8)),
     "border of one": ([Convolution(4, 3, padding=1, activation="softsign"), Convolution(3, 3, padding=1)], (2, 5, 6)),
@@ -60,6 +62,7 @@ CASES = {
     "pooled": ([Convolution(7, 3, activation="tanh"), MaxPooling(2), Dense(2)], (2, 9, 12)),
     "pooled by rows": ([Convolution(3, 3, padding=1, activation="relu"), MaxPooling((2, 1))], (1, 6, 5)),
     "one map of many": ([Convolution(1, 3)], (9, 6, 6)),
+    "more maps than lanes": ([Convolution(11, 3, padding=1)], (21, 4, 11)),
 }
 
 
@@ -69,7 +72,7 @@ def test_it_gives_what_the_oracle_gives(made, name, tile):
     layers, inputs = CASES[name]
     chooser = Wanted(1, *tile)
     plan, theta = made(layers, inputs, chooser)
-    assert set(chooser.asked) == {"convolution_forward.forward", "convolution_backpropagate.backpropagate"}
+    assert set(chooser.asked) == NAMES
     oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", 13)
     oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
     rng = np.random.default_rng(0)
@@ -80,7 +83,9 @@ def test_it_gives_what_the_oracle_gives(made, name, tile):
         (plan.vectors.download(plan.gradient), oracle.gradient),
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-    assert any("winograd" in work.label for work in plan._for(13).forward)
+    launches = plan._for(13)
+    for works in (launches.forward, launches.slopes + launches.to_input, sum(launches.gradients, [])):
+        assert any("winograd" in work.label for work in works)
 
 
 def test_filters_are_formed_from_the_parameters_of_every_call(made):

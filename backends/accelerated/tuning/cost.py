@@ -19,6 +19,11 @@ from typing import NamedTuple
 
 Pair = tuple[int, int]
 
+CHAIN = 8
+"""Sums that are needed lest multiply-adds wait for one another: two begin in each cycle of a CPU's core and take four."""
+LAUNCH = 1 << 15
+"""Multiply-adds of vectors that one work-item does in the time that two launches take, about 20 µs."""
+
 
 class Accesses(NamedTuple):
     """Elements read from and written to global memory."""
