@@ -37,11 +37,11 @@ def made(device):
     """A fused plan of layers for two blocks that are not full, with a chooser."""
     plans = []
 
-    def planned(layers, inputs, chooser, dtype="float64"):
+    def planned(layers, inputs, chooser, dtype="float64", part=None):
         program = Program.of(gcnn.Network(layers, inputs, "mse"))
         runtime = BACKEND.runtime(device)
         plan = AcceleratedPlan(
-            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, 13, FUSED, chooser
+            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, 13, FUSED, chooser, part=part
         )  # fmt: skip
         theta = 0.5 * np.random.default_rng(1).standard_normal(program.parameter_count)
         plan.vectors.copy(plan.vectors.upload(theta.astype(dtype)), plan.theta)
@@ -84,8 +84,25 @@ def test_it_gives_what_the_oracle_gives(made, name, tile):
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     launches = plan._for(13)
-    for works in (launches.forward, launches.slopes + launches.to_input, sum(launches.gradients, [])):
+    gradients = [work for row in launches.gradients for work in row]
+    for works in (launches.forward, launches.slopes + launches.to_input, gradients):
         assert any("winograd" in work.label for work in works)
+
+
+def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made):
+    layers, inputs = CASES["border of one"]
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((13, *inputs)), rng.standard_normal((13, 3, 5, 6))
+    found = []
+    for part in (None, 1):  # at least a block
+        plan, _ = made(layers, inputs, Wanted(1), part=part)
+        plan.loss_gradient(x, t)
+        once = plan.vectors.download(plan.gradient)
+        plan.loss_gradient(x, t)
+        assert plan.vectors.download(plan.gradient).tobytes() == once.tobytes()
+        found.append(once)
+    assert plan.report()["part"] < 13
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-12 * np.abs(found[0]).max())
 
 
 def test_filters_are_formed_from_the_parameters_of_every_call(made):
