@@ -92,7 +92,7 @@ class Counted:
 def stitched(source: str) -> set[tuple[str, str]]:
     """File and name of the kernels that a text was put together from; none of a file of kernels as it is."""
     found, file = set(), ""
-    for line, kernel in re.findall(r'#line \d+ "([\w.]+)"|INLINED void (\w+?)_\d+\(const int group0', source):
+    for line, kernel in re.findall(r'#line \d+ "([\w.]+)"|OUTLINED void (\w+?)_\d+\(const int group0', source):
         file = line if line.endswith(".cl") else file
         found |= {(file, kernel)} if kernel else set()
     return found
