@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain as chain_of
 from itertools import groupby, zip_longest
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.layer import DeviceLayer
@@ -66,7 +67,8 @@ class Launches:
         self.lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._together = together
-        self.origins: dict[Work, Origin] = {}
+        # Weak: works for gradients of single samples are made anew in every call.
+        self.origins: WeakKeyDictionary[Work, Origin] = WeakKeyDictionary()
         self._prepared: dict[int | None, list[Enqueued]] = {}
 
     def _of(self, number: int, task: str, works: list[Work]) -> list[Work]:

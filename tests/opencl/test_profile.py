@@ -58,6 +58,15 @@ def test_works_stand_in_the_launches_that_run_them(model):
     assert all(row["parameters"] for row in report["works"] if row["flops"] and row["kernel"] != "max_pooling.forward")
 
 
+def test_works_that_are_made_anew_in_every_call_are_not_kept(model):
+    x, v = np.ones((5, *NETWORK.inputs.shape), "float32"), np.ones((5, *NETWORK.outputs.shape), "float32")
+    kept = []
+    for _ in range(3):
+        model.plan.sample_gradients(x, v)
+        kept.append(len(model.plan._for(5).origins))
+    assert kept[0] == kept[-1]
+
+
 def test_measured_times_are_of_launches_and_works_and_leave_parameters_alone(model):
     theta = model.theta.copy()
     report = model.profile()
