@@ -24,8 +24,6 @@ from gcnn.maps import Maps
 MAPS = (1, 2, 3, 4, 6, 8)
 COLUMNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
 """Candidates for the maps and columns of a tile."""
-REGISTERS = 24
-"""Sums that a work-item keeps, at most: with what it reads they fill the registers."""
 VECTOR_REGISTERS = 32
 """Of a CPU's core with AVX-512."""
 ITEMS_A_UNIT = 8
@@ -148,19 +146,15 @@ class DeviceConvolution(DeviceLayer):
 
         every = product(space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"])
         maps, columns = min(
-            (tile for tile in every if prod(tile) <= REGISTERS), key=lambda tile: shape.instructions(*tile)
+            (tile for tile in every if prod(tile) <= cost.REGISTERS), key=lambda tile: shape.instructions(*tile)
         )
         tile = {"ROWS_TILE": 1, **space.default}
         tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
         covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
         direct = covered * shape.sources * effort(*tiling, 3, 3)
         minimal = {**space.benchmark, "MAPS_TILE": maps, "COLUMNS_TILE": columns, "WINOGRAD": 1}
-        return Space(
-            parameters={**space.parameters, "WINOGRAD": (0, 1)},
-            default=minimal if shape.instructions(maps, columns) < direct else {**space.default, "WINOGRAD": 0},
-            benchmark={**space.benchmark, "WINOGRAD": 0},
-            constraints=(Constraint("few sums, and of Winograd's tiles one row", holds),),
-        )
+        constraint = Constraint("few sums, and of Winograd's tiles one row", holds)
+        return with_winograd(space, constraint, minimal if shape.instructions(maps, columns) < direct else None)
 
     def _quickest(self, tiles_of: dict[str, list[int]], few: Constraint, sizes: tuple[int, ...]) -> Parameters:
         """The tile that takes least, by instructions; one that is too large only where there is no other."""
@@ -178,7 +172,7 @@ class DeviceConvolution(DeviceLayer):
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
         taps, rows = min(self._taps[2], 5), 3 if self._taps[1] >= 3 >= self._taps[2] else 1
         default = {
-            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(REGISTERS // (rows * taps), 1)),
+            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(cost.REGISTERS // (rows * taps), 1)),
             "INPUTS_TILE": 1,
             "ROWS_TILE": rows,
             "TAPS_TILE": taps,
@@ -207,7 +201,7 @@ class DeviceConvolution(DeviceLayer):
 
     def _gradient_or_winograd(self, space: Space) -> Space:
         """The space of direct sums, with Winograd's algorithm beside it, which chooses its own tiles, where that is possible."""
-        if not (self._minimal and self.place.kernels.lanes.vector == self.place.kernels.lanes.count):
+        if not self._minimal:
             return space
         # What is direct beside it, gradients of single samples, keeps its tile.
         first = {**space.default, "WINOGRAD": 1}
@@ -217,12 +211,8 @@ class DeviceConvolution(DeviceLayer):
 
         direct = prod(self._made) * self._sources * self._maps * DIRECT_GRADIENT
         minimal = gradient_instructions(self._shape, self.place.kernels.lanes.count)
-        return Space(
-            parameters={**space.parameters, "WINOGRAD": (0, 1)},
-            default=first if minimal < direct else {**space.default, "WINOGRAD": 0},
-            benchmark={**space.benchmark, "WINOGRAD": 0},
-            constraints=(Constraint("few sums, and none of Winograd's", holds),),
-        )
+        constraint = Constraint("few sums, and none of Winograd's", holds)
+        return with_winograd(space, constraint, first if minimal < direct else None)
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
@@ -344,10 +334,20 @@ def effort(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> floa
     return multiply_adds + loads + spilled * taps_y * maps * rows / 2
 
 
+def with_winograd(space: Space, constraint: Constraint, default: Parameters | None) -> Space:
+    """The space of direct convolution with the other algorithm beside it, whose tile is the default where one is given."""
+    return Space(
+        parameters={**space.parameters, "WINOGRAD": (0, 1)},
+        default=default or {**space.default, "WINOGRAD": 0},
+        benchmark={**space.benchmark, "WINOGRAD": 0},
+        constraints=(constraint,),
+    )
+
+
 def few_sums(*names: str) -> Constraint:
     """A tile keeps no more sums than there are registers."""
 
     def holds(parameters: Parameters) -> bool:
-        return prod(parameters[name] for name in names) <= REGISTERS
+        return prod(parameters[name] for name in names) <= cost.REGISTERS
 
-    return Constraint(f"{' * '.join(names)} <= {REGISTERS}", holds)
+    return Constraint(f"{' * '.join(names)} <= {cost.REGISTERS}", holds)

@@ -25,8 +25,6 @@ Arguments = tuple[Argument, ...]
 ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 BLOCKS = (1, 2, 4, 8)
 """Candidates for the units (or inputs) and the blocks of samples that one work-item computes."""
-REGISTERS = 24
-"""Sums that a work-item keeps: with what it reads they fill the 32 vector registers of a CPU's core."""
 COLUMNS = (1, 2, 3, 4)
 """Candidates for the rows of lanes that the gradient's columns are taken in."""
 STRIPS = (1, 2, 4, 8, 16)
@@ -177,7 +175,9 @@ def table_space(longest: int) -> Space:
 def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost) -> Space:
     """Tiles of two extents, and what else there is. The benchmark is a sum a work-item, in which nothing is unrolled."""
     first, second = list(parameters)[:2]
-    few = Constraint(f"{first} * {second} <= {REGISTERS}", lambda tile: tile[first] * tile[second] <= REGISTERS)
+    few = Constraint(
+        f"{first} * {second} <= {cost.REGISTERS}", lambda tile: tile[first] * tile[second] <= cost.REGISTERS
+    )
     every = (dict(zip(parameters, values, strict=True)) for values in product(*parameters.values()))
     return Space(
         parameters=parameters,

@@ -101,6 +101,8 @@ class AcceleratedPlan:
         self._lanes = lanes or Lanes.of(runtime, itemsize, VECTORS if variant == FUSED else variant)
         self._fused = variant in (None, FUSED) and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
+        trained = [n for n, stage in enumerate(self._stages) if stage.parameters.stop > stage.parameters.start]
+        self._lowest = trained[0] if trained else len(self._stages) - 1
         part = part or samples_of_part(runtime.limits, self._lanes, self._stages, itemsize, batch)
         self._part = min(batch, self._lanes.blocks(part) * self._lanes.count)
         self._first, self._add = Setting(np.int32(0)), Setting(np.int32(0))
@@ -164,8 +166,8 @@ class AcceleratedPlan:
             add=self._add,
         )
 
-    def _parts(self, samples: int, back: bool = True, to_input: bool = False) -> Iterator[Launches]:
-        """What to enqueue for each part of so many samples, in order; what they need for the way back, or to the input, is prepared."""
+    def _parts(self, samples: int, to: int | None) -> Iterator[Launches]:
+        """What to enqueue for each part of so many samples, in order, after what `Launches.preparation` gives."""
         if self._loss is not None:
             self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
         for first in range(0, samples, self._part):
@@ -173,17 +175,14 @@ class AcceleratedPlan:
             self._add.change(np.int32(first > 0))
             launches = self._for(min(self._part, samples - first))
             if first == 0:
-                self._enqueue(launches.preparation(0 if to_input else launches.lowest + 1 if back else None))
+                self._enqueue(launches.preparation(to))
             yield launches
 
     def _for(self, samples: int) -> Launches:
         """The launch lists for so many samples of a part; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
-            stages = self._stages
-            trained = [n for n, stage in enumerate(stages) if stage.parameters.stop > stage.parameters.start]
-            lowest = trained[0] if trained else len(stages) - 1
-            launches = Launches(self._layers, self._loss, self._gates, lowest, samples, self._fused)
+            launches = Launches(self._layers, self._loss, self._gates, self._lowest, samples, self._fused)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -192,14 +191,14 @@ class AcceleratedPlan:
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
         self._upload_inputs(x)
-        for launches in self._parts(len(x), back=False):
+        for launches in self._parts(len(x), to=None):
             self._enqueue(launches.inference)
         return self._gates.y.download(self.program.outputs.shape, len(x), out)
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
         self._upload(x, t)
-        for launches in self._parts(len(x), back=False):
+        for launches in self._parts(len(x), to=None):
             self._enqueue(launches.evaluation)
         return self._mean_loss(len(x))
 
@@ -213,7 +212,7 @@ class AcceleratedPlan:
     def vjp(self, x: Array, v: Array) -> Array:
         self._upload_inputs(x)
         self._gates.v.upload(v, len(x))
-        for launches in self._parts(len(x), to_input=True):
+        for launches in self._parts(len(x), to=0):
             self._enqueue(launches.reverse)
         return self._gates.dx.download(self.program.inputs.shape, len(x), None)
 
@@ -243,7 +242,7 @@ class AcceleratedPlan:
         self._gates.v.upload(v, len(x))
         host = np.empty((len(x), self.program.parameter_count), self.dtype)
         rows = self._kernels.alloc(min(self._part, len(x)) * host.shape[1], "gradients of the samples")
-        for number, launches in enumerate(self._parts(len(x))):
+        for number, launches in enumerate(self._parts(len(x), to=self._lowest + 1)):
             self._enqueue(launches.sample_gradients(rows, host.shape[1]))
             self._runtime.download(rows, host[number * self._part :][: self._part])
         return host
@@ -289,7 +288,7 @@ class AcceleratedPlan:
                 self.__dict__.pop(held, None)
 
     def _form_gradient(self, samples: int) -> None:
-        for launches in self._parts(samples):
+        for launches in self._parts(samples, to=self._lowest + 1):
             self._enqueue(launches.training)
 
     def _upload(self, x: Array, t: Array) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import cast
 
-from gcnn.backends.accelerated.convolution import REGISTERS, DeviceConvolution
+from gcnn.backends.accelerated.convolution import DeviceConvolution
 from gcnn.backends.accelerated.fused import FusedLayer
 from gcnn.backends.accelerated.layer import activation_delta
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
 from gcnn.backends.accelerated.place import Place
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.space import Parameters
 from gcnn.backends.accelerated.tuning.trial import LayerMaker
 from gcnn.backends.accelerated.windows import as_volume
@@ -55,7 +56,7 @@ def pooled(first: Stage, second: Stage) -> Stage | None:
     if not isinstance(convolution, Convolution) or not isinstance(pooling, MaxPooling):
         return None
     window = as_volume(pooling.windows(second.inputs))
-    if convolution.activation not in MONOTONE or window[0] > 1 or prod(window) > REGISTERS:
+    if convolution.activation not in MONOTONE or window[0] > 1 or prod(window) > cost.REGISTERS:
         return None
     return Stage(PooledConvolution(convolution, pooling), first.inputs, second.outputs, first.parameters)
 

@@ -31,7 +31,7 @@ def rows(launches: Launches, stages: Sequence[Stage], samples: int) -> list[dict
     """
     found: list[dict[str, Any]] = []
     counted: set[Origin] = set()
-    for number, work in _works([*launches.preparation(launches.lowest + 1), *launches.training]):
+    for number, work in _works(_order(launches)):
         origin = launches.origins.get(work)
         flops = 0
         if origin is not None and origin not in counted:
@@ -57,7 +57,7 @@ def timed(launches: Launches, stages: Sequence[Stage], samples: int, kernels: Ke
     All take turns, and the shortest time counts: what else a machine does makes times longer, never shorter. Compiles every work for
     itself. Writes the gradient, and values of layers.
     """
-    order = [*launches.preparation(launches.lowest + 1), *launches.training]
+    order = _order(launches)
     works = [work for _, work in _works(order)]
     operations, ceiling = _ceiling(kernels)
     contestants: list[Callable[[], None]] = [ceiling, *order, *works]
@@ -69,6 +69,11 @@ def timed(launches: Launches, stages: Sequence[Stage], samples: int, kernels: Ke
         row["seconds"] = alone
         row["of_ceiling"] = row["flops"] / alone / highest
     return {"ceiling": highest, "seconds": seconds[1 : 1 + len(order)], "works": found}
+
+
+def _order(launches: Launches) -> list[Enqueued]:
+    """What a gradient enqueues."""
+    return [*launches.preparation(launches.lowest + 1), *launches.training]
 
 
 def _works(launches: Sequence[Enqueued]) -> Iterator[tuple[int, Work]]:

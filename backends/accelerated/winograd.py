@@ -25,9 +25,8 @@ FORM_TURNED, FORM_DELTAS = 170, 45
 """The same for a gradient: of an input, whose lanes become maps, and of a delta."""
 RUN = 4
 """Tiles side by side whose products a gradient adds at a time: what they take fits the second cache."""
-REGISTERS = 24
 ITEMS_A_UNIT = 2
-"""Strips of rows where a layer is a launch of its own: more than units, so that all end at about one time."""
+"""Strips of rows where a layer is a launch of its own, and sums of a gradient: more than units, so that all end at about one time."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ class WinogradGradient:
 def gradient_tile(shape: Shape, lanes: int) -> tuple[int, int]:
     """Maps, and vectors of input maps, whose sums are kept in registers."""
     across = tiles(shape.sources, lanes)
-    every = ((m, n) for n in range(1, 4) if n <= across for m in range(1, REGISTERS // n + 1) if m <= shape.maps)
+    every = ((m, n) for n in range(1, 4) if n <= across for m in range(1, cost.REGISTERS // n + 1) if m <= shape.maps)
     return min(every, key=lambda tile: _products(shape.maps, across, tile))
 
 

@@ -91,8 +91,7 @@ def compare(
             peer = TorchPeer(network, optimizer(), dtype)
             losses[place], calls[place], reports[place] = peer.loss(x, t), peer.call(work, x, t), {}
             continue
-        backend, _, device = place.partition(":")
-        model = network.bind(backend, device or None, dtype, batch)
+        model = bound(network, place, dtype, batch)
         losses[place] = model.loss(x, t)
         calls[place], reports[place] = _call(model, optimizer(), work, x, t), model.report()
     expected = losses[places[0]]
@@ -100,6 +99,12 @@ def compare(
         if not abs(loss - expected) <= AGREE * max(abs(expected), 1e-6):
             raise DataError(f"{place} has a loss of {loss:g} where {places[0]} has {expected:g}: not the same work.")
     return Comparison(work, batch, dtype, interleaved(calls, blocks), reports)
+
+
+def bound(network: Network, place: str, dtype: str, batch: int) -> Model:
+    """The network on a backend, or on the device behind its colon."""
+    backend, _, device = place.partition(":")
+    return network.bind(backend, device or None, dtype, batch)
 
 
 def samples(network: Network, batch: int, dtype: str) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gcnn.backend import backend_names
-from gcnn.bench import WORKS, Comparison, compare
+from gcnn.bench import WORKS, Comparison, bound, compare
 from gcnn.cli.options import (
     debug_option,
     dtype_option,
@@ -120,8 +120,7 @@ def _profile(network: Network, places: Sequence[str], dtype: str, batch: int, as
     """Tables of kernels with their times, or one JSON object by place."""
     found = {}
     for place in places:
-        backend, _, device = place.partition(":")
-        model = network.bind(backend, device or None, dtype, batch)
+        model = bound(network, place, dtype, batch)
         found[place] = {**model.report(), **model.profile()}
     if as_json:
         click.echo(json.dumps(found))

@@ -21,6 +21,8 @@ Pair = tuple[int, int]
 
 CHAIN = 8
 """Sums that are needed lest multiply-adds wait for one another: two begin in each cycle of a CPU's core and take four."""
+REGISTERS = 24
+"""Sums that a work-item keeps, at most: with what it reads they fill the 32 vector registers of a CPU's core."""
 LAUNCH = 1 << 15
 """Multiply-adds of vectors that one work-item does in the time that two launches take, about 20 µs."""
 
