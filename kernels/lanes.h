@@ -5,6 +5,7 @@
  *                        declares in a kernel's outermost scope. Every thread of the group must take part, and every thread gets the sum. Always in the same
  *                        order. Not to be called in a branch, even one that all threads take: PoCL compiles that for minutes.
  * FIRST_LANE             this work-item's first lane; `FIRST_LANE == 0` names one item of a block.
+ * SAMPLES_OF(block, samples)   how many lanes of a block hold one of the first `samples` samples.
  * IN_USE(block, samples) 1 in the lanes that hold one of the first `samples` samples, 0 in the others, as REALV.
  */
 #if V == LANES
@@ -27,6 +28,8 @@ DEVICE WIDE LANE_SUM(WIDEV v, SHARED_ARG WIDE* scratch)
     return sum;
 }
 #endif
+
+#define SAMPLES_OF(block, samples) ((samples) - (block) * LANES < LANES ? (samples) - (block) * LANES : LANES)
 
 DEVICE REALV IN_USE(int block, int samples)
 {

@@ -18,7 +18,7 @@ from gcnn.backends.accelerated.lanes import STYLES, Lanes
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
-from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan, Maker
+from gcnn.backends.accelerated.plan import FUSED, NARROW, AcceleratedPlan, Maker
 from gcnn.backends.accelerated.pooled_convolution import DevicePooledConvolution, PooledConvolution
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime
@@ -52,7 +52,7 @@ CAPABILITIES = Capabilities(
     updates=frozenset(RULES),
     features=frozenset({"tables", "shared_kernels", "strides", "padding", "bias_free", "sample_gradients"}),
     most_dimensions=3,
-    variants=(FUSED, *STYLES),
+    variants=(FUSED, NARROW, *STYLES),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -16,12 +17,20 @@ from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
-from gcnn.backends.accelerated.winograd import MADE, Shape, Winograd, WinogradGradient, gradient_instructions
+from gcnn.backends.accelerated.winograd import (
+    MADE,
+    Shape,
+    Winograd,
+    WinogradGradient,
+    few,
+    gradient_instructions,
+    quickest,
+)
 from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
 
-MAPS = (1, 2, 3, 4, 6, 8)
+MAPS = (1, 2, 3, 4, 5, 6, 8)
 COLUMNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
 """Candidates for the maps and columns of a tile."""
 VECTOR_REGISTERS = 32
@@ -67,8 +76,8 @@ class DeviceConvolution(DeviceLayer):
         self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
         self._winograd_forward = self._winograd(self._forward, self._shape, self._forward_options | {"BACK": 0})
         self._winograd_back = self._winograd(self._back, self._shape_back, {"BACK": 1})
-        minimal = self._gradient.get("WINOGRAD")
-        self._winograd_gradient = WinogradGradient(place, self._shape, self._sizes["BIASES"]) if minimal else None
+        made = self._gradient.get("WINOGRAD")
+        self._winograd_gradient = WinogradGradient(place, self._shape, self._sizes["BIASES"], made) if made else None
         split = self._gradient["SPLIT"]
         self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
 
@@ -90,9 +99,13 @@ class DeviceConvolution(DeviceLayer):
         """Whether Winograd's algorithm may be used: on vectors of samples, for 3x3 taps one by one, of which all exist."""
         plane = self._taps == (1, 3, 3) and self._stride[1:] == (1, 1) and self._read[0] == 1
         whole = not self._shared and {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
-        windows = all(MADE % n == 0 for n in self._unit)
         allowed = self.place.kernels.lanes.vector > 1 and not self.place.kernels.strict
-        return allowed and plane and whole and windows and max(self._padding[1:]) <= 2
+        return allowed and plane and whole and bool(self._tiles_made) and max(self._padding[1:]) <= 2
+
+    @property
+    def _tiles_made(self) -> list[int]:
+        """Rows and columns of Winograd's tiles that hold whole windows."""
+        return [made for made in MADE if all(made % n == 0 for n in self._unit)]
 
     @property
     def _shape(self) -> Shape:
@@ -120,43 +133,40 @@ class DeviceConvolution(DeviceLayer):
             "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
             "COLUMNS_TILE": [n * unit_x for n in within(COLUMNS, columns // unit_x)],
         }
-        few = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
-        default = self._quickest(tiles_of, few, (maps, rows, columns))
+        sums = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
+        default = self._quickest(tiles_of, sums, (maps, rows, columns))
         benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
-        return self._or_winograd(Space(tiles_of, default, benchmark, (few,)), self._shape)
+        return self._or_winograd(Space(tiles_of, default, benchmark, (sums,)), self._shape)
 
     def _back_space(self) -> Space:
         maps, columns, stride = self._sources, self._read[2], self._stride[2]
         wide = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns] or [min(stride, columns)]
         tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": wide}
-        few = few_sums("MAPS_TILE", "COLUMNS_TILE")
-        default = self._quickest(tiles_of, few, (maps, columns))
+        sums = few_sums("MAPS_TILE", "COLUMNS_TILE")
+        default = self._quickest(tiles_of, sums, (maps, columns))
         return self._or_winograd(Space(tiles_of, default, {"MAPS_TILE": 1, "COLUMNS_TILE": wide[0]}), self._shape_back)
 
     def _or_winograd(self, space: Space, shape: Shape) -> Space:
         """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
         if not self._minimal:
             return space
-        few = few_sums("MAPS_TILE", "COLUMNS_TILE")
 
-        def holds(tile: Parameters) -> bool:
+        def allowed(tile: Parameters) -> bool:
             if not tile["WINOGRAD"]:
                 return all(constraint.holds(tile) for constraint in space.constraints)
-            return few.holds(tile) and tile.get("ROWS_TILE") == space.benchmark.get("ROWS_TILE")
+            return few(tile) and tile.get("ROWS_TILE") == space.benchmark.get("ROWS_TILE")
 
-        every = product(space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"])
-        maps, columns = min(
-            (tile for tile in every if prod(tile) <= cost.REGISTERS), key=lambda tile: shape.instructions(*tile)
-        )
+        maps, columns = space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"]
+        minimal = quickest(shape, self.place, maps, columns, self._tiles_made)
         tile = {"ROWS_TILE": 1, **space.default}
         tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
         covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
-        direct = covered * shape.sources * effort(*tiling, 3, 3)
-        minimal = {**space.benchmark, "MAPS_TILE": maps, "COLUMNS_TILE": columns, "WINOGRAD": 1}
-        constraint = Constraint("few sums, and of Winograd's tiles one row", holds)
-        return with_winograd(space, constraint, minimal if shape.instructions(maps, columns) < direct else None)
+        direct = self.place.blocks() * covered * shape.sources * effort(*tiling, 3, 3)
+        constraint = Constraint("few sums, and of Winograd's tiles one row", allowed)
+        default = {**space.benchmark, **minimal.parameters} if minimal.instructions < direct else None
+        return with_winograd(space, constraint, default, self._tiles_made)
 
-    def _quickest(self, tiles_of: dict[str, list[int]], few: Constraint, sizes: tuple[int, ...]) -> Parameters:
+    def _quickest(self, tiles_of: dict[str, list[int]], sums: Constraint, sizes: tuple[int, ...]) -> Parameters:
         """The tile that takes least, by instructions; one that is too large only where there is no other."""
 
         def instructions(tile: Parameters) -> float:
@@ -165,7 +175,7 @@ class DeviceConvolution(DeviceLayer):
             return covered * effort(m, rows, n, self._taps[1], self._taps[2])
 
         every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
-        return min(filter(few.holds, every), key=instructions, default=every[0])
+        return min(filter(sums.holds, every), key=instructions, default=every[0])
 
     def _gradient_space(self) -> Space:
         alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
@@ -203,16 +213,20 @@ class DeviceConvolution(DeviceLayer):
         """The space of direct sums, with Winograd's algorithm beside it, which chooses its own tiles, where that is possible."""
         if not self._minimal:
             return space
+        place, shape = self.place, self._shape
+
         # What is direct beside it, gradients of single samples, keeps its tile.
-        first = {**space.default, "WINOGRAD": 1}
+        def allowed(tile: Parameters) -> bool:
+            kept = {**space.default, "WINOGRAD": tile["WINOGRAD"]}
+            return dict(tile) == kept if tile["WINOGRAD"] else all(own.holds(tile) for own in space.constraints)
 
-        def holds(tile: Parameters) -> bool:
-            return dict(tile) == first if tile["WINOGRAD"] else all(own.holds(tile) for own in space.constraints)
+        def instructions(made: int) -> float:
+            return gradient_instructions(shape, made, place.batch, place.kernels)
 
-        direct = prod(self._made) * self._sources * self._maps * DIRECT_GRADIENT
-        minimal = gradient_instructions(self._shape, self.place.kernels.lanes.count)
-        constraint = Constraint("few sums, and none of Winograd's", holds)
-        return with_winograd(space, constraint, first if minimal < direct else None)
+        best = min(MADE, key=instructions)
+        direct = place.blocks() * prod(self._made) * self._sources * self._maps * DIRECT_GRADIENT
+        default = {**space.default, "WINOGRAD": best} if instructions(best) < direct else None
+        return with_winograd(space, Constraint("few sums, and none of Winograd's", allowed), default, MADE)
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
@@ -236,6 +250,10 @@ class DeviceConvolution(DeviceLayer):
     def _computed(self) -> tuple[int, int]:
         """Rows and columns of outputs that are computed."""
         return self._made[1], self._made[2]
+
+    def rounds(self, kernel: str) -> bool:
+        tile = {"forward": self._forward, "backpropagate": self._back, "gradient": self._gradient}[kernel]
+        return tile.get("WINOGRAD", 0) > 2  # whose matrices have thirds
 
     def prepare(self, back: bool = False) -> list[Work]:
         winograd = self._winograd_back if back else self._winograd_forward
@@ -334,10 +352,10 @@ def effort(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> floa
     return multiply_adds + loads + spilled * taps_y * maps * rows / 2
 
 
-def with_winograd(space: Space, constraint: Constraint, default: Parameters | None) -> Space:
+def with_winograd(space: Space, constraint: Constraint, default: Parameters | None, made: Sequence[int]) -> Space:
     """The space of direct convolution with the other algorithm beside it, whose tile is the default where one is given."""
     return Space(
-        parameters={**space.parameters, "WINOGRAD": (0, 1)},
+        parameters={**space.parameters, "WINOGRAD": (0, *made)},
         default=default or {**space.default, "WINOGRAD": 0},
         benchmark={**space.benchmark, "WINOGRAD": 0},
         constraints=(constraint,),

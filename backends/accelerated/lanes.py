@@ -17,6 +17,8 @@ from gcnn.maps import Array
 
 THREADS = 32
 """Samples of a block where each is a thread: those that a GPU runs in step, on most of them."""
+NARROWEST = 4
+"""Lanes of the narrowest vectors that suit a batch, and that are tried."""
 VECTORS, SCALARS, PLANES = "vectors", "scalars", "planes"
 STYLES = (VECTORS, SCALARS, PLANES)
 
@@ -34,18 +36,21 @@ class Lanes:
     vector: int
 
     @classmethod
-    def of(cls, runtime: Runtime, itemsize: int, style: str | None = None) -> Lanes:
+    def of(cls, runtime: Runtime, itemsize: int, style: str | None = None, batch: int | None = None) -> Lanes:
         """The blocks that suit a device: vectors where an item computes on vectors, else one thread a sample.
 
         Args:
             runtime: of the device.
             itemsize: bytes of a number.
             style: "vectors", "scalars" or "planes" to choose against the rule.
+            batch: where given, vectors are no wider than so many samples need, down to `NARROWEST`.
         """
         if style == PLANES:
             return cls(1, 1)
         width = runtime.limits.lanes(itemsize)
         if (style or (VECTORS if width > 1 else SCALARS)) == VECTORS and width > 1:
+            while batch is not None and width > NARROWEST and batch <= width // 2:
+                width //= 2
             return cls(width, width)
         return cls(runtime.limits.group(THREADS), 1)
 

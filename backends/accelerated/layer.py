@@ -113,6 +113,10 @@ class DeviceLayer:
         """Eq. 8: ∂r/∂θ = Σ δ ∂z/∂θ; a layer without parameters has none."""
         return []
 
+    def rounds(self, kernel: str) -> bool:
+        """Whether a kernel, "forward", "backpropagate" or "gradient", rounds whole numbers besides what φ does."""
+        return False
+
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         """Eq. 8 without the sum over samples, into rows (samples, width) of which the layer fills its columns."""
         return []

@@ -32,8 +32,8 @@ from gcnn.maps import Array
 from gcnn.plan import apply_rule, penalty
 
 Maker = Callable[[Place], DeviceLayer]
-FUSED = "fused"
-"""The variant of plans that put layers and launches together."""
+FUSED, NARROW = "fused", "narrow"
+"""The variants of plans that put layers and launches together: on the widest vectors, and on vectors no wider than a small batch needs."""
 
 
 MOST_SIZES = 8
@@ -67,8 +67,8 @@ class AcceleratedPlan:
         device: the same, as the backend describes it.
         makers: what makes a bound layer, by the class of its specification.
         program, dtype, batch: what is planned.
-        variant: against the rule: "fused", which is "vectors" with layers and launches put together, or a way to lay out samples,
-            "vectors", "scalars" or "planes"; without one, as the chooser chooses.
+        variant: against the rule: "fused", which is "vectors" with layers and launches put together, "narrow", the same on vectors that
+            suit the batch, or a way to lay out samples, "vectors", "scalars" or "planes"; without one, as the chooser chooses.
         chooser: chooses the layout and the parameters of kernels; by default the ladder of tuning.
         lanes: the layout itself.
         part: samples that are computed at a time, in whole blocks, against the rule (`samples_of_part`).
@@ -95,11 +95,12 @@ class AcceleratedPlan:
         if lanes is None and variant is None:
             make = partial(AcceleratedPlan, name, runtime, device, makers, program, dtype, batch, variant, None)
             trial = partial(PlanTrial, make, program, dtype, batch)
-            space = layout_space(runtime, itemsize)
+            space = layout_space(runtime, itemsize, batch)
             chosen = self._chooser.choose(space, layout_problem(program, batch), "plan", trial)
             lanes = Lanes(chosen["LANES"], chosen["V"])
-        self._lanes = lanes or Lanes.of(runtime, itemsize, VECTORS if variant == FUSED else variant)
-        self._fused = variant in (None, FUSED) and self._lanes.style == VECTORS
+        style = VECTORS if variant in (FUSED, NARROW) else variant
+        self._lanes = lanes or Lanes.of(runtime, itemsize, style, batch if variant == NARROW else None)
+        self._fused = variant in (None, FUSED, NARROW) and self._lanes.style == VECTORS
         self._stages = fused(program.stages) if self._fused else program.stages
         trained = [n for n, stage in enumerate(self._stages) if stage.parameters.stop > stage.parameters.start]
         self._lowest = trained[0] if trained else len(self._stages) - 1
@@ -258,7 +259,7 @@ class AcceleratedPlan:
             "batch": self.batch,
             "part": self._part,
             "precision": self.program.precision,
-            "variant": FUSED if self._fused else self._lanes.style,
+            "variant": self._variant,
             "lanes": self._lanes.count,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
@@ -269,6 +270,12 @@ class AcceleratedPlan:
             "on_host": ["update"] if self.program.update and self._update is None else [],
             "works": profile.rows(launches, self._stages, self._part),
         }
+
+    @property
+    def _variant(self) -> str:
+        if not self._fused:
+            return self._lanes.style
+        return FUSED if self._lanes == Lanes.of(self._runtime, np.dtype(self.dtype).itemsize, VECTORS) else NARROW
 
     @_exclusive
     def profile(self) -> dict[str, Any]:

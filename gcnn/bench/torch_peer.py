@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gcnn.equivalent import simplified
 from gcnn.errors import BackendUnavailable, Unsupported
 from gcnn.layers import Activation, Convolution, Dense, Flatten, MaxPooling, VanillaSubsampling, WeightedSubsampling
 from gcnn.maps import Array
@@ -26,7 +27,8 @@ FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class TorchPeer:
-    """A network as PyTorch's functions over the same parameters; tables become masks over full weights.
+    """A network as PyTorch's functions over the same parameters; tables become masks over full weights, and what no sub-sampling keeps is
+    not computed.
 
     Args:
         network: of dense, convolution, pooling and sub-sampling layers over images; softmax with cross-entropy at the end, or
@@ -48,7 +50,7 @@ class TorchPeer:
         self._network = network
         self._check()
         theta = network.initial_parameters()
-        self._layers = [self._layer(stage, theta[stage.parameters], dtype) for stage in network.stages]
+        self._layers = [self._layer(stage, theta[stage.parameters], dtype) for stage in simplified(network.stages)]
         self._parameters = [p for _, parameters in self._layers for p in parameters]
         self._optimizer = self._torch_optimizer(optimizer)
 

@@ -8,15 +8,17 @@ import pytest
 import gcnn
 from gcnn.backend import Program
 from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
-from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
+from gcnn.backends.accelerated.plan import FUSED, NARROW, AcceleratedPlan
 from gcnn.backends.accelerated.tuning.choosers import Defaults
+from gcnn.backends.accelerated.winograd import MADE
 from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, Dense, MaxPooling
 
 
 class Wanted(Defaults):
-    """Takes Winograd's algorithm or not, wherever there is a choice, in tiles of so many maps and columns."""
+    """Takes Winograd's algorithm wherever there is a choice, for tiles of so many outputs squared, of which so many maps and columns
+    are kept in registers."""
 
     def __init__(self, winograd: int, maps: int = 1, columns: int = 1) -> None:
         self.winograd, self.tile, self.asked = winograd, (maps, columns), []
@@ -34,14 +36,14 @@ class Wanted(Defaults):
 
 @pytest.fixture
 def made(device):
-    """A fused plan of layers for two blocks that are not full, with a chooser."""
+    """A fused plan of layers, by default for two blocks that are not full, with a chooser."""
     plans = []
 
-    def planned(layers, inputs, chooser, dtype="float64", part=None):
+    def planned(layers, inputs, chooser, dtype="float64", part=None, batch=13, variant=FUSED):
         program = Program.of(gcnn.Network(layers, inputs, "mse"))
         runtime = BACKEND.runtime(device)
         plan = AcceleratedPlan(
-            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, 13, FUSED, chooser, part=part
+            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, batch, variant, chooser, part=part
         )  # fmt: skip
         theta = 0.5 * np.random.default_rng(1).standard_normal(program.parameter_count)
         plan.vectors.copy(plan.vectors.upload(theta.astype(dtype)), plan.theta)
@@ -66,36 +68,42 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("tile", [(3, 2), (1, 4)])
+@pytest.mark.parametrize(
+    ("variant", "batch", "tile"),
+    [(FUSED, 13, (3, 2)), (NARROW, 3, (1, 3))],
+    ids=["two blocks", "vectors side by side"],
+)
+@pytest.mark.parametrize("outputs", MADE)
 @pytest.mark.parametrize("name", CASES)
-def test_it_gives_what_the_oracle_gives(made, name, tile):
+def test_it_gives_what_the_oracle_gives(made, name, outputs, variant, batch, tile):
     layers, inputs = CASES[name]
-    chooser = Wanted(1, *tile)
-    plan, theta = made(layers, inputs, chooser)
+    chooser = Wanted(outputs, *tile)
+    plan, theta = made(layers, inputs, chooser, batch=batch, variant=variant)
     assert set(chooser.asked) == NAMES
-    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", 13)
+    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", batch)
     oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
     rng = np.random.default_rng(0)
-    x, v = rng.standard_normal((13, *plan.program.inputs.shape)), rng.standard_normal((13, *plan.program.outputs.shape))
+    x, v = (rng.standard_normal((batch, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
     for found, expected in (
         (plan.forward(x), oracle.forward(x)),
         (plan.vjp(x, v), oracle.vjp(x, v)),
         (plan.vectors.download(plan.gradient), oracle.gradient),
     ):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
-    launches = plan._for(13)
+    launches = plan._for(batch)
     gradients = [work for row in launches.gradients for work in row]
     for works in (launches.forward, launches.slopes + launches.to_input, gradients):
-        assert any("winograd" in work.label for work in works)
+        assert any("winograd" in work.label and work.defines["MADE"] == outputs for work in works)
 
 
-def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made):
+@pytest.mark.parametrize("outputs", MADE)
+def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made, outputs):
     layers, inputs = CASES["border of one"]
     rng = np.random.default_rng(0)
     x, t = rng.standard_normal((13, *inputs)), rng.standard_normal((13, 3, 5, 6))
     found = []
     for part in (None, 1):  # at least a block
-        plan, _ = made(layers, inputs, Wanted(1), part=part)
+        plan, _ = made(layers, inputs, Wanted(outputs), part=part)
         plan.loss_gradient(x, t)
         once = plan.vectors.download(plan.gradient)
         plan.loss_gradient(x, t)
@@ -106,7 +114,7 @@ def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made):
 
 
 def test_filters_are_formed_from_the_parameters_of_every_call(made):
-    plan, theta = made(*CASES["odd and even"], Wanted(1))
+    plan, theta = made(*CASES["odd and even"], Wanted(2))
     x = np.random.default_rng(0).standard_normal((13, 3, 7, 8))
     first = plan.forward(x)
     plan.vectors.copy(plan.vectors.upload(np.zeros_like(theta)), plan.theta)
@@ -128,9 +136,17 @@ def test_filters_are_formed_from_the_parameters_of_every_call(made):
     ids=["taps", "stride", "one dimension", "a table", "shared kernels", "windows of three"],
 )
 def test_it_is_not_offered_where_it_does_not_apply(made, layers, inputs):
-    chooser = Wanted(1)
+    chooser = Wanted(2)
     made(layers, inputs, chooser)
     assert chooser.asked == []
+
+
+def test_windows_that_only_the_larger_tiles_hold_are_pooled_by_them(made):
+    chooser = Wanted(2)
+    made([Convolution(5, 3), MaxPooling(4)], (2, 10, 11), chooser)
+    assert chooser.asked  # there is a choice, between 0 and 4
+    plan, _ = made([Convolution(5, 3), MaxPooling(4)], (2, 10, 11), Wanted(4))
+    assert plan._for(13).forward[1].defines["MADE"] == 4
 
 
 def test_few_maps_are_convolved_directly_and_many_by_winograd(made):
@@ -145,7 +161,7 @@ def test_few_maps_are_convolved_directly_and_many_by_winograd(made):
 
 def test_filters_are_formed_for_the_passes_of_a_call_and_no_others(made):
     layers = [Convolution(3, 3, padding=1), Convolution(2, 3, padding=1)]
-    plan, _ = made(layers, (2, 5, 6), Wanted(1))
+    plan, _ = made(layers, (2, 5, 6), Wanted(2))
     launches = plan._for(13)
 
     def formed(to):

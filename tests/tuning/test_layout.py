@@ -36,15 +36,20 @@ def values(space, limits):
 
 
 def test_a_processor_tries_all_widths_of_vectors_and_a_sample_an_item(cpu):
-    space = layout_space(cpu, itemsize=4)
+    space = layout_space(cpu, itemsize=4, batch=64)
     assert space.default == {"LANES": 16, "V": 16}
     assert sorted(values(space, cpu.limits)) == [(1, 1), (4, 4), (8, 8), (16, 16), (32, 1)]
-    assert sorted(values(layout_space(cpu, itemsize=8), cpu.limits)) == [(1, 1), (4, 4), (8, 8), (32, 1)]
+    assert sorted(values(layout_space(cpu, itemsize=8, batch=64), cpu.limits)) == [(1, 1), (4, 4), (8, 8), (32, 1)]
+
+
+@pytest.mark.parametrize(("batch", "lanes"), [(1, 4), (4, 4), (5, 8), (8, 8), (9, 16), (64, 16)])
+def test_vectors_are_no_wider_than_a_batch_needs(cpu, batch, lanes):
+    assert layout_space(cpu, itemsize=4, batch=batch).default == {"LANES": lanes, "V": lanes}
 
 
 def test_a_card_has_no_vectors_to_try(cpu):
     cpu.limits = replace(cpu.limits, vector_bytes=0)
-    space = layout_space(cpu, itemsize=4)
+    space = layout_space(cpu, itemsize=4, batch=64)
     assert space.default == space.benchmark == {"LANES": 32, "V": 1}
     assert sorted(values(space, cpu.limits)) == [(1, 1), (32, 1)]
 
@@ -85,7 +90,7 @@ def trial_of(wrong):
 
 
 def test_a_layout_that_computes_otherwise_is_refused_and_never_chosen(cpu):
-    trial, space = trial_of({(8, 8): 1e-3, (16, 16): 1e-3}), layout_space(cpu, 4)
+    trial, space = trial_of({(8, 8): 1e-3, (16, 16): 1e-3}), layout_space(cpu, 4, 64)
     with pytest.raises(WrongResult, match="∂r/∂x"):
         trial.prepare({"LANES": 8, "V": 8})
     outcome = search(space, cpu.limits, trial, Budget(2.0))

@@ -34,7 +34,7 @@ def tuned(runtime, tiles, pretended):
             kernel = Problem("dense_forward.cl", "forward", sizes, {})
             own = [Task("Dense(3)", kernel, tiles(), lambda: pretended({4: 0.5e-3}))]
             layout = Task(
-                "plan", Problem(PLAN, "5f", {"BATCH": 64}, {}), layout_space(runtime, 4), lambda: pretended(plans)
+                "plan", Problem(PLAN, "5f", {"BATCH": 64}, {}), layout_space(runtime, 4, 64), lambda: pretended(plans)
             )
             return own if lanes else [layout, *own]
 

@@ -12,24 +12,22 @@ import numpy as np
 
 from gcnn.backend import Plan, Program, get_backend
 from gcnn.backends.accelerated import cache
-from gcnn.backends.accelerated.lanes import PLANES, SCALARS, VECTORS, Lanes
+from gcnn.backends.accelerated.lanes import NARROWEST, PLANES, SCALARS, VECTORS, Lanes
 from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning.errors import WrongResult
 from gcnn.backends.accelerated.tuning.key import PLAN, Problem
 from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
 from gcnn.maps import Array
 
-NARROWEST = 4
-"""Lanes of the narrowest vectors that are tried."""
 SAMPLES = 19
 """On which a layout is checked: more than a block of vectors, and no multiple of it."""
 ROUNDING = 4096
 """Units in the last place, of the largest number, that a pass through a network may be off by."""
 
 
-def layout_space(runtime: Runtime, itemsize: int) -> Space:
+def layout_space(runtime: Runtime, itemsize: int, batch: int) -> Space:
     """The layouts that suit a device. The benchmark is a sample a work-item, which leaves vectors to the compiler (Hedberg, section 9)."""
-    default, scalars = Lanes.of(runtime, itemsize), Lanes.of(runtime, itemsize, SCALARS)
+    default, scalars = Lanes.of(runtime, itemsize, batch=batch), Lanes.of(runtime, itemsize, SCALARS)
     widest = Lanes.of(runtime, itemsize, VECTORS).vector
     vectors = [Lanes(n, n) for n in (widest, widest // 2, widest // 4) if n >= NARROWEST]
     every = {(lanes.count, lanes.vector) for lanes in (default, *vectors, scalars, Lanes.of(runtime, itemsize, PLANES))}

@@ -1,0 +1,36 @@
+"""The same function with less arithmetic: what nobody reads is not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from gcnn.layers import Convolution, VanillaSubsampling
+from gcnn.network import Stage
+
+
+def simplified(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """The stages, with a convolution and the vanilla sub-sampling after it as a convolution that computes what is kept.
+
+    Windows that move by k, of which every K-th is kept, are windows that move by k K (Hedberg 2015, Eqs. 62 and 101): the same sums of
+    the same parameters. φ is taken cell by cell, so that it may come before or after.
+    """
+    found: list[Stage] = []
+    for stage in stages:
+        both = _strided(found[-1], stage) if found else None
+        if both is None:
+            found.append(stage)
+        else:
+            found[-1] = both
+    return tuple(found)
+
+
+def _strided(first: Stage, second: Stage) -> Stage | None:
+    convolution, subsampling = first.layer, second.layer
+    if not isinstance(convolution, Convolution) or not isinstance(subsampling, VanillaSubsampling):
+        return None
+    if convolution.output is not None or not first.inputs.uniform or not second.inputs.uniform:
+        return None
+    steps = zip(convolution.strides(first.inputs), subsampling.steps(second.inputs), strict=True)
+    layer = replace(convolution, stride=tuple(k * every for k, every in steps), remainder="floor")
+    return Stage(layer, first.inputs, second.outputs, first.parameters)
