@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from gcnn.backend import Program
+from gcnn.backend import PRECISIONS, Program
 from gcnn.layers import Layer
 from gcnn.losses import Loss
 from gcnn.maps import Array, Maps
@@ -41,6 +41,7 @@ class Case:
         given: arrays in place of drawn ones, by name: theta, x, t, v.
         published: results with the digits they were printed to, by name: y, dx, gradient, loss, theta (a row a step).
         digits: decimals of the published results; None where they are exact.
+        precision: of the program; "strict" leaves out what rounds more, and the error bound for it.
     """
 
     id: str
@@ -59,11 +60,13 @@ class Case:
     given: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Any] = field(default_factory=dict)
     digits: int | None = None
+    precision: str = PRECISIONS[0]
 
     def program(self) -> Program:
         """The program to plan: with the case's loss and update rule, or with neither."""
         network = Network(self.layers, self.inputs, self.loss or "mse")
-        return Program(network.stages, self.loss, self.optimizer.rule() if self.optimizer else None)
+        update = self.optimizer.rule() if self.optimizer else None
+        return Program(network.stages, self.loss, update, self.precision)
 
     def _theta(self, program: Program, rng: np.random.Generator) -> Array:
         """Single layers: N(0, ½). Networks: near their usual start, so that deep ones do not saturate and hide errors."""

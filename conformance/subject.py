@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 
 from gcnn.backend import Backend, Device, Plan, Program, VariedBackend
+from gcnn.conformance.allowance import Reference, evaluate
 from gcnn.layers import Activation
 from gcnn.maps import Array
 from gcnn.network import Network
@@ -45,6 +46,13 @@ class Subject:
             yield plan
         finally:
             plan.close()
+
+    def reference(
+        self, program: Program, theta: Array, x: Array, v: Array | None = None, t: Array | None = None
+    ) -> Reference:
+        """What the oracle computes, and how far the subject may be from it: see `allowance.evaluate`."""
+        minimal = self.backend.capabilities.minimal and program.precision != "strict"
+        return evaluate(program, theta, x, self.dtype, v, t, minimal)
 
     def cast(self, value: Array) -> Array:
         """An array in the dtype under test."""

@@ -90,6 +90,8 @@ class Capabilities:
         deterministic: whether equal calls give equal bits.
         variants: ways to make the same plan, such as layouts, that `plan(..., variant=)` can be told to take; conformance
             tests every one. Empty where `plan` takes no `variant`.
+        minimal: whether convolutions of 3x3 taps may be computed by minimal algorithms (Winograd's) where a program's precision is not
+            "strict"; conformance then allows for what these round.
     """
 
     dtypes: tuple[str, ...]
@@ -101,6 +103,7 @@ class Capabilities:
     most_dimensions: int | None = None
     deterministic: bool = True
     variants: tuple[str, ...] = ()
+    minimal: bool = False
 
     def missing(self, program: Program, dtype: str) -> list[str]:
         """Everything in the program that these capabilities lack, by layer and reason."""

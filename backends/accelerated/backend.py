@@ -53,6 +53,7 @@ CAPABILITIES = Capabilities(
     features=frozenset({"tables", "shared_kernels", "strides", "padding", "bias_free", "sample_gradients"}),
     most_dimensions=3,
     variants=(FUSED, NARROW, *STYLES),
+    minimal=True,
 )
 
 

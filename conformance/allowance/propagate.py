@@ -16,10 +16,12 @@ from gcnn.conformance.allowance import activations
 from gcnn.conformance.allowance.feature_map import FeatureMap
 from gcnn.conformance.allowance.linear import Linear
 from gcnn.conformance.allowance.losses import loss_and_delta
+from gcnn.conformance.allowance.minimal import MinimalConvolution, applies
 from gcnn.conformance.allowance.radial_basis import RadialBasis
 from gcnn.conformance.allowance.rounding import EXTRA, SAFETY, floor, unit_roundoff
 from gcnn.conformance.allowance.selection import MaxPooling, Selection
 from gcnn.maps import Array
+from gcnn.network import Stage
 
 
 class Bounds(Protocol):
@@ -67,14 +69,22 @@ class Reference:
 
 
 def evaluate(
-    program: Program, theta: Array, x: Array, dtype: str, v: Array | None = None, t: Array | None = None
+    program: Program,
+    theta: Array,
+    x: Array,
+    dtype: str,
+    v: Array | None = None,
+    t: Array | None = None,
+    minimal: bool = False,
 ) -> Reference:
-    """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`."""
+    """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`; where 3x3 convolutions may be
+    computed by `minimal` algorithms, with what these may err by.
+    """
     u, tiny = unit_roundoff(dtype), floor(dtype)
     stack: list[Any] = [BACKEND.layer(stage, find_device(BACKEND, 0), "float64") for stage in program.stages]
     thetas = [theta[stage.parameters] for stage in program.stages]
     rules: list[Bounds] = [
-        RULES[type(s.layer)](n, own, u) for s, n, own in zip(program.stages, stack, thetas, strict=True)
+        _rule(stage, minimal)(layer, own, u) for stage, layer, own in zip(program.stages, stack, thetas, strict=True)
     ]
     phis = [names.get(stage.layer.activation).name for stage in program.stages]
 
@@ -120,6 +130,11 @@ def evaluate(
         loss,
         loss_error + tiny,
     )
+
+
+def _rule(stage: Stage, minimal: bool) -> Any:
+    """What bounds a layer's errors."""
+    return MinimalConvolution if minimal and applies(stage) else RULES[type(stage.layer)]
 
 
 def _through_phi(

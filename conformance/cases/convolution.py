@@ -35,6 +35,15 @@ TOGETHER: tuple[tuple[str, dict[str, Any], Maps], ...] = (
 )
 """What a backend may do right one by one and wrong together."""
 
+MINIMAL: tuple[tuple[str, dict[str, Any], Maps, dict[str, Any]], ...] = (
+    ("plain", {}, Maps((24, 13, 14)), {"batch": 5}),
+    ("padding", {"padding": 1, "activation": "tanh"}, Maps((20, 9, 11)), {}),
+    ("padding-two", {"padding": (2, 0)}, Maps((24, 8, 12)), {"batch": 2}),
+    ("wide", {"padding": 1}, Maps((24, 10, 10)), {"draw": "wide"}),
+    ("strict", {"padding": 1}, Maps((24, 10, 10)), {"precision": "strict"}),
+)
+"""3x3 taps and so many maps that minimal algorithms pay, on sizes that their tiles do not divide."""
+
 CASES = (
     Case("convolution/plain", (Convolution(3, 3),), Maps((2, 6, 7)), equations=ALL),
     Case("convolution/activated", (Convolution(4, 3, activation="tanh"),), Maps((3, 7, 6)), batch=5, equations=ALL),
@@ -103,6 +112,10 @@ CASES = (
         (Convolution(3, (3, 2), shared=True, table=[[1, 1, 0, 1], [0, 1, 0, 0], [1, 0, 1, 1]], activation="tanh"),),
         Maps((4, 6, 5)),
         equations=("H80",),
+    ),
+    *(
+        Case(f"convolution/minimal/{name}", (Convolution(28, 3, **settings),), maps, equations=ALL, **how)
+        for name, settings, maps, how in MINIMAL
     ),
     *(
         Case(

@@ -49,6 +49,31 @@ CASES = (
         17,
     ),
     _case(
+        "minimal",
+        (
+            Convolution(24, 3, padding=1, activation="tanh"),
+            MaxPooling(2),
+            Convolution(28, 3, padding=1, activation="tanh"),
+            MaxPooling(2),
+            Dense(5, activation="softmax"),
+        ),
+        Maps((20, 13, 12)),
+        3,
+    ),
+    _case(
+        "sub-sampled",
+        (
+            Convolution(4, 3, padding=1, activation="tanh"),
+            VanillaSubsampling(2),
+            Convolution(6, 2, stride=(2, 1), activation="softsign"),
+            VanillaSubsampling((1, 2)),
+            MaxPooling(2),
+            Dense(5, activation="softmax"),
+        ),
+        Maps((2, 15, 14)),
+        5,
+    ),
+    _case(
         "lenet5",
         (
             Convolution(6, 3, activation="scaled_tanh"),

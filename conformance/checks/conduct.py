@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from gcnn.backend import Program
-from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.case import Arrays, Case
 from gcnn.conformance.checks.finding import Finding, compare, exactly
 from gcnn.conformance.subject import Subject
@@ -39,7 +38,7 @@ def inputs_stay(subject: Subject, case: Case, program: Program, arrays: Arrays) 
 def output_is_filled(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
     """`forward(x, out)` fills a NaN-filled array and keeps off the cells around it."""
     x = subject.cast(arrays.x)
-    expected = evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v)
+    expected = subject.reference(program, arrays.theta, arrays.x, v=arrays.v)
     with subject.plan(program, arrays.theta, case.batch) as plan:
         around, out = _framed(expected.y.shape, subject.dtype)
         returned = plan.forward(x, out)

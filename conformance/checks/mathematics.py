@@ -8,7 +8,6 @@ import numpy as np
 
 from gcnn.backend import Program, find_device
 from gcnn.backends.numpy import BACKEND
-from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.allowance.rounding import unit_roundoff
 from gcnn.conformance.case import Arrays, Case
 from gcnn.conformance.checks.finding import Finding, compare
@@ -26,7 +25,7 @@ def differences(subject: Subject, case: Case, program: Program, arrays: Arrays) 
     """
     rng = np.random.default_rng(7)
     h = 2.0 ** round(np.log2(unit_roundoff(subject.dtype) ** (1 / 3)))
-    base = evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v)
+    base = subject.reference(program, arrays.theta, arrays.x, v=arrays.v)
     v = arrays.v
     rounding = (float((np.abs(v) * base.y_allowed).sum()) + _host_rounding(v, base.y)) / h
     with subject.plan(program, arrays.theta, case.batch) as plan:
@@ -92,8 +91,8 @@ def _host_rounding(a: Array, b: Array) -> float:
 def adjoint(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
     """A linear layer: <A x1 - A x2, v> = <x1 - x2, Aᵀ v>."""
     other = arrays.x[::-1] * 0.5
-    one = evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v)
-    two = evaluate(program, arrays.theta, other, subject.dtype, v=arrays.v)
+    one = subject.reference(program, arrays.theta, arrays.x, v=arrays.v)
+    two = subject.reference(program, arrays.theta, other, v=arrays.v)
     with subject.plan(program, arrays.theta, case.batch) as plan:
         y1 = plan.forward(subject.cast(arrays.x)).astype(np.float64)
         y2 = plan.forward(subject.cast(other)).astype(np.float64)
@@ -115,10 +114,10 @@ def additivity(subject: Subject, case: Case, program: Program, arrays: Arrays) -
             one = slice(s, s + 1)
             plan.vjp(subject.cast(arrays.x[one]), subject.cast(arrays.v[one]))
             total += plan.vectors.download(plan.gradient)
-            allowed += evaluate(program, arrays.theta, arrays.x[one], subject.dtype, v=arrays.v[one]).gradient_allowed
+            allowed += subject.reference(program, arrays.theta, arrays.x[one], v=arrays.v[one]).gradient_allowed
         plan.vjp(subject.cast(arrays.x), subject.cast(arrays.v))
         gradient = plan.vectors.download(plan.gradient)
-    allowed = allowed + evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v).gradient_allowed
+    allowed = allowed + subject.reference(program, arrays.theta, arrays.x, v=arrays.v).gradient_allowed
     yield compare("sum over samples", gradient, total, allowed)
 
 
@@ -127,9 +126,7 @@ def published(subject: Subject, case: Case, program: Program, arrays: Arrays) ->
     printed = 0.0 if case.digits is None else 0.5 * 10.0**-case.digits
     wanted = {name: np.asarray(value, dtype=np.float64) for name, value in case.published.items()}
     lossy = "loss" in wanted
-    expected = evaluate(
-        program, arrays.theta, arrays.x, subject.dtype, **({"t": arrays.t} if lossy else {"v": arrays.v})
-    )
+    expected = subject.reference(program, arrays.theta, arrays.x, **({"t": arrays.t} if lossy else {"v": arrays.v}))
     x = subject.cast(arrays.x)
     with subject.plan(program, arrays.theta, case.batch) as plan:
         got = {"y": plan.forward(x)}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from gcnn.backend import Plan, Program
-from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.case import Arrays, Case
 from gcnn.conformance.checks.finding import Finding, compare, exactly
 from gcnn.conformance.subject import Subject
@@ -23,10 +22,11 @@ def forward_and_vjp(subject: Subject, case: Case, program: Program, arrays: Arra
 
 def each_layer(subject: Subject, case: Case, program: Program, arrays: Arrays) -> Iterator[Finding]:
     """Each layer of a network alone, reading what the oracle's layer reads: errors do not add up, faults do not hide."""
-    inputs = evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v).layer_inputs
+    inputs = subject.reference(program, arrays.theta, arrays.x, v=arrays.v).layer_inputs
     rng = np.random.default_rng(len(program.stages))
     for number, (stage, y_in) in enumerate(zip(program.stages, inputs, strict=True)):
-        alone = Program((Stage(stage.layer, stage.inputs, stage.outputs, slice(0, _length(stage.parameters))),))
+        first = Stage(stage.layer, stage.inputs, stage.outputs, slice(0, _length(stage.parameters)))
+        alone = Program((first,), precision=program.precision)
         v = rng.standard_normal((case.batch, *stage.outputs.shape))
         own = Arrays(arrays.theta[stage.parameters], *(subject.cast(a).astype(np.float64) for a in (y_in, arrays.t, v)))
         with subject.plan(alone, own.theta, case.batch) as plan:
@@ -38,7 +38,7 @@ def loss_and_gradient(subject: Subject, case: Case, program: Program, arrays: Ar
     with subject.plan(program, arrays.theta, case.batch) as plan:
         for n in _counts(case.batch):
             part = arrays.first(n)
-            expected = evaluate(program, part.theta, part.x, subject.dtype, t=part.t)
+            expected = subject.reference(program, part.theta, part.x, t=part.t)
             x, t = subject.cast(part.x), subject.cast(part.t)
             loss = np.float64(plan.loss_gradient(x, t))
             yield compare(f"loss, n={n}", loss, np.float64(expected.loss), expected.loss_allowed)
@@ -56,15 +56,15 @@ def sample_gradients(subject: Subject, case: Case, program: Program, arrays: Arr
         plan.vjp(x, v)
         gradient = plan.vectors.download(plan.gradient)
     yield exactly("sample gradients", rows.shape == (case.batch, gradient.size), f"shape {rows.shape}")
-    allowed = 2 * evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v).gradient_allowed
+    allowed = 2 * subject.reference(program, arrays.theta, arrays.x, v=arrays.v).gradient_allowed
     yield compare("sum of sample gradients", rows.astype(np.float64).sum(axis=0), gradient, allowed)
     for s in sorted({0, case.batch // 2, case.batch - 1}):
-        expected = evaluate(program, arrays.theta, arrays.x[s : s + 1], subject.dtype, v=arrays.v[s : s + 1])
+        expected = subject.reference(program, arrays.theta, arrays.x[s : s + 1], v=arrays.v[s : s + 1])
         yield compare(f"sample gradient {s}", rows[s], expected.gradient, expected.gradient_allowed)
 
 
 def _vjp(label: str, subject: Subject, plan: Plan, program: Program, arrays: Arrays) -> Iterator[Finding]:
-    expected = evaluate(program, arrays.theta, arrays.x, subject.dtype, v=arrays.v)
+    expected = subject.reference(program, arrays.theta, arrays.x, v=arrays.v)
     x, v = subject.cast(arrays.x), subject.cast(arrays.v)
     yield compare(label.format("forward"), plan.forward(x), expected.y, expected.y_allowed)
     yield compare(label.format("input gradient"), plan.vjp(x, v), expected.dx, expected.dx_allowed)

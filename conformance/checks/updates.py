@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 
 from gcnn.backend import Plan, Program, UpdateRule
-from gcnn.conformance.allowance import evaluate
 from gcnn.conformance.allowance.rounding import EXTRA, SAFETY, TRANSCENDENTAL, floor, unit_roundoff
 from gcnn.conformance.allowance.updates import Moment, reach
 from gcnn.conformance.case import Arrays, Case
@@ -38,7 +37,7 @@ def trajectory(subject: Subject, case: Case, program: Program, arrays: Arrays) -
             if number > 1:
                 plan.hyperparameters.update(values)
             before = plan.vectors.download(plan.theta).astype(np.float64)
-            expected = evaluate(program, before, part.x, subject.dtype, t=part.t)
+            expected = subject.reference(program, before, part.x, t=part.t)
             history.append(Moment(before, expected.gradient, expected.gradient_allowed, values))
             loss = plan.step(subject.cast(part.x), subject.cast(part.t))
             penalty = _penalty(rule, before)
@@ -81,7 +80,7 @@ def idle_limits(subject: Subject, case: Case, program: Program, arrays: Arrays) 
         for number in range(1, case.steps + 1):
             before = limited.vectors.download(limited.theta).astype(np.float64)
             part = _batch(case, arrays, number)
-            gradient = evaluate(program, before, part.x, subject.dtype, t=part.t).gradient + _pull(rule, before)
+            gradient = subject.reference(program, before, part.x, t=part.t).gradient + _pull(rule, before)
             norm, value = (np.inf if limit is None else 0.99 * limit for limit in (rule.clip_norm, rule.clip_value))
             if np.linalg.norm(gradient) > norm or np.abs(gradient).max() > value:
                 return

@@ -12,9 +12,10 @@ from gcnn.backend import Program
 from gcnn.backends.accelerated import plan as plans
 from gcnn.backends.accelerated.lanes import Lanes
 from gcnn.backends.accelerated.plan import FUSED
-from gcnn.backends.accelerated.planner import stays_in_chain
+from gcnn.backends.accelerated.planner import fused, stays_in_chain
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, Dense
+from gcnn.models import MODELS
 
 WIDE = Dense(400, activation="tanh")
 CONVOLUTION = Convolution(32, 3, padding=1)
@@ -57,3 +58,9 @@ def test_it_changes_no_bit_and_is_a_launch_of_its_own(device, monkeypatch, sampl
     assert found[0] == found[1]
     assert "dense_forward.forward" in labels[0]
     assert len(labels[1]) < len(labels[0])
+
+
+def test_a_plan_computes_only_what_sub_sampling_keeps():
+    stages = fused(MODELS["simard"]().stages)
+    assert [type(stage.layer) for stage in stages] == [Convolution, Convolution, Dense, Dense]
+    assert stages[1].inputs.shape == (5, 13, 13)
