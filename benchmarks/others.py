@@ -132,7 +132,9 @@ def main() -> None:
         print(f"{name}: losses of the first steps {', '.join(f'{step():.4f}' for _ in range(4))}", flush=True)
     timings = interleaved(steps, given.blocks)
     for name, timing in timings.items():
-        print(f"{name}: {timing.median * 1e3:.3g} ms, {timing.median / timings['gcnn'].median:.3g} times as long as gcnn")
+        print(
+            f"{name}: {timing.median * 1e3:.3g} ms, {timing.median / timings['gcnn'].median:.3g} times as long as gcnn"
+        )
 
 
 if __name__ == "__main__":

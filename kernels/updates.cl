@@ -7,10 +7,11 @@
  *
  * All vectors have n elements; those that a define leaves out may be any buffer. `h` holds the rule's numbers in the order
  * of its formula below, `factor` 1 or what shortens the gradient to its limit.
- * Grid: any number of groups on one axis. Group: BLOCK items, a power of two. Sums are kept in WIDE, in a fixed order.
- * Defines: BLOCK; L2 CENTRE MASK CLIP_VALUE CLIP_NORM, each 0 or 1; RULE, one of the numbers below.
+ * Grid: any number of groups on one axis (chunks.h). Group: BLOCK items, a power of two. Sums are kept in WIDE, in a fixed order.
+ * Defines: those of prelude.h; BLOCK; L2 CENTRE MASK CLIP_VALUE CLIP_NORM, each 0 or 1; RULE, one of the numbers below.
  */
 #include "prelude.h"
+#include "chunks.h"
 
 #define GRADIENT_DESCENT 0
 #define MOMENTUM 1
@@ -20,36 +21,36 @@
 #define RMSPROP 5
 #define ADAM 6
 
-#define EACH(i) (INDEX i = GLOBAL_ID(0); i < n; i += GLOBAL_SIZE(0))
-
-DEVICE REAL away(GLOBAL const REAL* theta, GLOBAL const REAL* centre, INDEX i)
+DEVICE REALV away(GLOBAL const REAL* theta, GLOBAL const REAL* centre, INDEX i, INDEX n)
 {
 #if CENTRE
-    return theta[i] - centre[i];
+    return LOAD_PART(theta, i, n) - LOAD_PART(centre, i, n);
 #else
-    return theta[i];
+    return LOAD_PART(theta, i, n);
 #endif
 }
 
-DEVICE REAL masked(REAL value, GLOBAL const REAL* mask, INDEX i)
+DEVICE REALV masked(REALV value, GLOBAL const REAL* mask, INDEX i, INDEX n)
 {
 #if MASK
-    return value * mask[i];
+    return value * LOAD_PART(mask, i, n);
 #else
     return value;
 #endif
 }
 
-DEVICE REAL pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* centre, GLOBAL const REAL* mask,
-                 REAL l2, REAL clip_value, INDEX i)
+DEVICE REALV pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* centre, GLOBAL const REAL* mask,
+                  REAL l2, REAL clip_value, INDEX i, INDEX n)
 {
-    REAL g = gradient[i];
+    REALV g = LOAD_PART(gradient, i, n);
 #if L2
-    g += l2 * masked(away(theta, centre, i), mask, i);
+    g += l2 * masked(away(theta, centre, i, n), mask, i, n);
 #endif
 #if CLIP_VALUE
     /* Not fmin and fmax, which lose a NaN. */
-    g = g > clip_value ? clip_value : g < -clip_value ? -clip_value : g;
+    const REALV most = (REALV)(clip_value);
+    g = g > most ? most : g;
+    g = g < -most ? -most : g;
 #endif
     return g;
 }
@@ -67,73 +68,80 @@ DEVICE REAL pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL c
 KERNEL void squares(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* centre,
                     GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n, GLOBAL WIDE* partial)
 {
-    WIDE sum = 0;
-    for EACH(i)
+    TAKE_CHUNK(n);
+    WIDEV sum = (WIDEV)(0);
+    for EACH_PART(i)
     {
-        const WIDE g = pull(theta, gradient, centre, mask, l2, clip_value, i);
+        const WIDEV g = TO_WIDEV(pull(theta, gradient, centre, mask, l2, clip_value, i, n));
         sum = FMA(g, g, sum);
     }
-    SUM_GROUP(sum, partial[GROUP_ID(0)]);
+    SUM_GROUP(SUMV(sum), partial[GROUP_ID(0)]);
 }
 
 KERNEL void penalty(GLOBAL const REAL* theta, GLOBAL const REAL* centre, GLOBAL const REAL* mask, INDEX n,
                     GLOBAL WIDE* partial)
 {
-    WIDE sum = 0;
-    for EACH(i)
+    TAKE_CHUNK(n);
+    WIDEV sum = (WIDEV)(0);
+    for EACH_PART(i)
     {
 #if CENTRE
-        const WIDE distance = (WIDE)theta[i] - (WIDE)centre[i];
+        const WIDEV distance = TO_WIDEV(LOAD_PART(theta, i, n)) - TO_WIDEV(LOAD_PART(centre, i, n));
 #else
-        const WIDE distance = theta[i];
+        const WIDEV distance = TO_WIDEV(LOAD_PART(theta, i, n));
 #endif
 #if MASK
-        sum += distance * distance * (WIDE)mask[i];
+        sum += distance * distance * TO_WIDEV(LOAD_PART(mask, i, n));
 #else
         sum += distance * distance;
 #endif
     }
-    SUM_GROUP(sum, partial[GROUP_ID(0)]);
+    SUM_GROUP(SUMV(sum), partial[GROUP_ID(0)]);
 }
 
-KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL REAL* first, GLOBAL REAL* second,
+KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL REAL* first_slot, GLOBAL REAL* second_slot,
                    GLOBAL const REAL* centre, GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n,
                    GLOBAL const REAL* h, GLOBAL const REAL* factor)
 {
-    for EACH(i)
+    TAKE_CHUNK(n);
+    for EACH_PART(i)
     {
-        REAL g = pull(theta, gradient, centre, mask, l2, clip_value, i);
+        REALV g = pull(theta, gradient, centre, mask, l2, clip_value, i, n), at = LOAD_PART(theta, i, n);
 #if CLIP_NORM
         g *= factor[0];
 #endif
 #if RULE == GRADIENT_DESCENT
         /* h: lr */
-        theta[i] -= h[0] * g;
+        at -= h[0] * g;
 #elif RULE == MOMENTUM
         /* h: lr, momentum */
-        const REAL step = h[1] * first[i] - h[0] * g;
-        first[i] = step;
-        theta[i] += step;
+        const REALV step_taken = h[1] * LOAD_PART(first_slot, i, n) - h[0] * g;
+        STORE_PART(step_taken, first_slot, i, n);
+        at += step_taken;
 #elif RULE == DAMPED_PARTICLE
         /* h: alpha, 1 - gamma alpha */
-        const REAL velocity = h[1] * first[i] - h[0] * g;
-        first[i] = velocity;
-        theta[i] += h[0] * velocity;
+        const REALV velocity = h[1] * LOAD_PART(first_slot, i, n) - h[0] * g;
+        STORE_PART(velocity, first_slot, i, n);
+        at += h[0] * velocity;
 #elif RULE == ADAGRAD || RULE == ADAGRAD_MEAN || RULE == RMSPROP
         /* h: lr, eps, the weight of the newest square: none for the sum, 1 / n for the mean, 1 - beta for RMSProp */
+        REALV squares = LOAD_PART(first_slot, i, n);
 #if RULE == ADAGRAD
-        const REAL squares = first[i] + g * g;
+        squares += g * g;
 #else
-        const REAL squares = first[i] + h[2] * (g * g - first[i]);
+        squares += h[2] * (g * g - squares);
 #endif
-        first[i] = squares;
-        theta[i] -= h[0] * g / (sqrt(squares) + h[1]);
+        STORE_PART(squares, first_slot, i, n);
+        at -= h[0] * g / (sqrt(squares) + h[1]);
 #elif RULE == ADAM
         /* h: lr, eps, 1 - beta1, 1 - beta2, 1 - beta1^n, 1 - beta2^n */
-        const REAL mean = first[i] + h[2] * (g - first[i]), square = second[i] + h[3] * (g * g - second[i]);
-        first[i] = mean;
-        second[i] = square;
-        theta[i] -= h[0] * (mean / h[4]) / (sqrt(square / h[5]) + h[1]);
+        REALV mean = LOAD_PART(first_slot, i, n), square = LOAD_PART(second_slot, i, n);
+        mean += h[2] * (g - mean);
+        square += h[3] * (g * g - square);
+        STORE_PART(mean, first_slot, i, n);
+        STORE_PART(square, second_slot, i, n);
+        at -= h[0] * (mean / h[4]) / (sqrt(square / h[5]) + h[1]);
 #endif
+        STORE_PART(at, theta, i, n);
     }
 }

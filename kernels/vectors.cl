@@ -4,23 +4,14 @@
  *   dot:   sum of x y     amax:  largest |x|, NaN where there is one
  *
  * Each x begins at element `x0` of its memory, at any alignment, and has `n` elements; x and y may be the same.
- * Grid: any number of groups on one axis. Each takes a contiguous chunk, its work-items vectors of V elements side by
- * side, so that CPUs read on and GPUs read together. What does not fill a vector is taken one by one.
+ * Grid: any number of groups on one axis (chunks.h).
  * Reductions have two stages and a fixed order, so equal calls give equal bits: `partial_dot` and `partial_amax` leave
  * one number a group in `partial`; `finish_dot` and `finish_amax`, of one group, make one of them. Sums are kept in WIDE.
  * Shared memory: BLOCK numbers of type WIDE in the reductions.
  * Defines: REAL_BITS WIDE_BITS V; BLOCK, the work-items of a group, a power of two.
  */
 #include "prelude.h"
-
-/* What this work-item takes: vectors at `first`, `first + step`, ... that end by `last`. */
-#define TAKE_CHUNK(n)                                                                        \
-    const INDEX step = (INDEX)LOCAL_SIZE(0) * V;                                             \
-    const INDEX chunk = ((n) + step * GROUPS(0) - 1) / (step * GROUPS(0)) * step;            \
-    const INDEX first = chunk * GROUP_ID(0) + (INDEX)LOCAL_ID(0) * V;                        \
-    const INDEX last = chunk * (GROUP_ID(0) + 1) < (n) ? chunk * (GROUP_ID(0) + 1) : (n)
-#define EACH_VECTOR(i) (INDEX i = first; i + V <= last; i += step)
-#define EACH_LEFT_OVER(i, n) (INDEX i = (n) / V * V + GLOBAL_ID(0); i < (n); i += GLOBAL_SIZE(0))
+#include "chunks.h"
 
 KERNEL void fill(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
 {

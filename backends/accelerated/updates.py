@@ -11,6 +11,7 @@ from gcnn import kernels as sources
 from gcnn.backend import UpdateRule
 from gcnn.backends.accelerated.place import Kernels
 from gcnn.backends.accelerated.runtime import Buffer, Launch
+from gcnn.backends.accelerated.vectors import Chunks
 from gcnn.errors import OptimizerError
 
 Numbers = Callable[[Mapping[str, float], int], tuple[float, ...]]
@@ -29,8 +30,6 @@ RULES: dict[str, tuple[int, Numbers]] = {
     ),
 }
 """What RULE means in the kernel."""
-_BLOCK = 64
-_GROUPS = 64
 _NUMBERS = 8
 
 
@@ -51,14 +50,15 @@ class DeviceUpdate:
         self._kernels, self._rule = kernels, rule
         number, self._numbers = RULES[rule.kind]
         runtime = kernels.runtime
-        self._block = runtime.limits.group(_BLOCK)
+        self._chunks = Chunks.of(runtime, kernels.dtype.itemsize)
         self._program = runtime.compile(
             sources.source("updates.cl"),
             "updates.cl",
             {
                 "REAL_BITS": 8 * kernels.dtype.itemsize,
                 "WIDE_BITS": 8 * kernels.wide.itemsize,
-                "BLOCK": self._block,
+                "V": self._chunks.lanes,
+                "BLOCK": self._chunks.block,
                 "RULE": number,
                 "L2": int(rule.l2 > 0),
                 "CENTRE": int(rule.l2_centre is not None),
@@ -68,7 +68,7 @@ class DeviceUpdate:
             },
         )
         centre, mask = (self._vector(name, count) or theta for name in ("l2_centre", "l2_mask"))
-        parts = _GROUPS * kernels.wide.itemsize
+        parts = self._chunks.groups * kernels.wide.itemsize
         self._of_penalty = runtime.alloc(parts, "parts of the penalty", shared=True)
         self._of_squares = runtime.alloc(parts, "parts of the gradient's norm", shared=True)
         self._h = kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True)
@@ -94,7 +94,9 @@ class DeviceUpdate:
         return self._kernels.constant(vector.astype(self._kernels.dtype), name)
 
     def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
-        return self._kernels.runtime.bind(self._program.kernel(name), (_GROUPS,), (self._block,), arguments)
+        return self._kernels.runtime.bind(
+            self._program.kernel(name), (self._chunks.groups,), (self._chunks.block,), arguments
+        )
 
     def begin(self, hyperparameters: Mapping[str, float], count: int) -> None:
         """What a step can do before its gradient is there: numbers for the rule, and the penalty of the θ that it begins with."""
@@ -119,6 +121,6 @@ class DeviceUpdate:
         return 0.5 * self._rule.l2 * self._total(self._of_penalty) if self._rule.l2 else 0.0
 
     def _total(self, parts: Buffer) -> float:
-        partial = np.empty(_GROUPS, self._kernels.wide)
+        partial = np.empty(self._chunks.groups, self._kernels.wide)
         self._kernels.runtime.download(parts, partial)
         return float(partial.sum(dtype=np.float64))

@@ -42,6 +42,29 @@ class DeviceVector:
         return math.prod(self.shape)
 
 
+@dataclass(frozen=True)
+class Chunks:
+    """How flat vectors are dealt (kernels/chunks.h).
+
+    Attributes:
+        groups: that share a vector.
+        block: work-items of a group.
+        lanes: elements that an item computes at a time.
+    """
+
+    groups: int
+    block: int
+    lanes: int
+
+    @classmethod
+    def of(cls, runtime: Runtime, itemsize: int, block: int | None = None) -> Chunks:
+        """For a device; by default an item a group on CPUs, whose items compute on vectors."""
+        lanes = runtime.limits.lanes(itemsize) if runtime.language == "opencl" else 1
+        one = runtime.device.kind == "cpu"
+        groups = min(_MOST_GROUPS, _GROUPS_PER_UNIT * runtime.limits.compute_units)
+        return cls(groups, block or (1 if one else runtime.limits.group(_GPU_BLOCK)), lanes)
+
+
 class DeviceVectors:
     """`gcnn.backend.VectorAlgebra` on a runtime, in one dtype.
 
@@ -61,14 +84,12 @@ class DeviceVectors:
         check_float64(runtime.device.name, runtime.limits, dtype)
         self.runtime, self.dtype = runtime, np.dtype(dtype)
         self._wide = np.dtype("float64" if runtime.limits.float64 else dtype)
-        lanes = runtime.limits.lanes(self.dtype.itemsize) if runtime.language == "opencl" else 1
-        cpu = runtime.device.kind == "cpu"
-        self._block = block or (1 if cpu else runtime.limits.group(_GPU_BLOCK))
-        self._groups = min(_MOST_GROUPS, _GROUPS_PER_UNIT * runtime.limits.compute_units)
+        chunks = Chunks.of(runtime, self.dtype.itemsize, block)
+        self._block, self._groups = chunks.block, chunks.groups
         self._defines = {
             "REAL_BITS": 8 * self.dtype.itemsize,
             "WIDE_BITS": 8 * self._wide.itemsize,
-            "V": lanes,
+            "V": chunks.lanes,
             "BLOCK": self._block,
         }
         self._launches: dict[str, Launch] = {}
