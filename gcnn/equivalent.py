@@ -1,11 +1,11 @@
-"""The same function with less arithmetic: what nobody reads is not computed."""
+"""The same function of the same parameters by other layers, which compute less, or are faster on the same numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gcnn.layers import Convolution, VanillaSubsampling
+from gcnn.layers import Convolution, Dense, VanillaSubsampling
 from gcnn.network import Stage
 
 
@@ -23,6 +23,21 @@ def simplified(stages: Iterable[Stage]) -> tuple[Stage, ...]:
         else:
             found[-1] = both
     return tuple(found)
+
+
+def flattened(stage: Stage) -> Stage:
+    """A convolution whose kernels fill its maps, of one output each, as the dense layer that it is: their weights have one order."""
+    layer, inputs = stage.layer, stage.inputs
+    if (
+        not isinstance(layer, Convolution)
+        or layer.needs(inputs) - {"strides"}
+        or not inputs.uniform
+        or layer.output is not None
+    ):
+        return stage
+    if layer.kernel_box(inputs) != inputs.box:
+        return stage
+    return stage._replace(layer=Dense(layer.maps, activation=layer.activation))
 
 
 def _strided(first: Stage, second: Stage) -> Stage | None:

@@ -8,7 +8,7 @@ import pytest
 import gcnn
 from gcnn.backend import Program
 from gcnn.backends.numpy import BACKEND
-from gcnn.equivalent import simplified
+from gcnn.equivalent import flattened, simplified
 from gcnn.layers import Activation, Convolution, Dense, MaxPooling, VanillaSubsampling
 from gcnn.maps import Maps
 
@@ -62,3 +62,33 @@ def test_it_computes_the_same_in_fewer_layers(name):
 def test_other_layers_stay_as_they_are(layers, inputs):
     network = gcnn.Network(layers, inputs, "mse")
     assert simplified(network.stages) == network.stages
+
+
+@pytest.mark.parametrize("layer", [Convolution(5, (4, 3), activation="tanh"), Convolution(5, (4, 3), stride=2)])
+def test_a_convolution_of_one_output_is_a_dense_layer_of_the_same_parameters(layer):
+    network = gcnn.Network([layer], (2, 4, 3), "mse")
+    [stage] = map(flattened, network.stages)
+    assert isinstance(stage.layer, Dense)
+    rng = np.random.default_rng(0)
+    theta, x, v = (rng.standard_normal(n) for n in (network.parameter_count, (3, 2, 4, 3), (3, 5, 1, 1)))
+    dense = stage._replace(outputs=Maps((5,)))
+    for found, expected in zip(
+        passes((dense,), theta, x, v.reshape(3, 5)), passes(network.stages, theta, x, v), strict=True
+    ):
+        np.testing.assert_allclose(found, expected.reshape(found.shape), rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Convolution(2, (4, 2)),
+        Convolution(2, (4, 3), padding=1),
+        Convolution(2, (4, 3), table=[[1, 0], [1, 1]]),
+        Convolution(2, (4, 3), shared=True),
+        Convolution(1, 2, output=Maps([[(0, 0)]])),
+    ],
+    ids=["larger maps", "padding", "a table", "shared kernels", "chosen outputs"],
+)
+def test_other_convolutions_are_none(layer):
+    [stage] = gcnn.Network([layer], (2, 4, 3), "mse").stages
+    assert flattened(stage) is stage
