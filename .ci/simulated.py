@@ -22,7 +22,7 @@ from gcnn import kernels
 from gcnn.backend import Device, Program, find_device
 from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
 from gcnn.backends.accelerated.limits import Limits
-from gcnn.backends.accelerated.plan import AcceleratedPlan
+from gcnn.backends.accelerated.plan import NARROW, AcceleratedPlan
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.choosers import Defaults
 from gcnn.backends.accelerated.tuning.key import Problem
@@ -39,8 +39,8 @@ from gcnn.conformance.subject import Subject
 
 LANES = 4
 """Samples of a block, and the most work-items of a group: they add up in two halvings."""
-SAMPLES = LANES + 1
-"""Two blocks, of which the second is not full."""
+SAMPLES = {NARROW: LANES - 1}
+"""Of a case, by variant: one block that is not full, narrower than the device's vectors; two by default, of which the second is not full."""
 CONSTANT_BYTES = 256
 """Of memory for constants: some filters fit at once, others in parts."""
 WORK = 2500
@@ -105,12 +105,12 @@ class SimulatedRuntime(OpenCLRuntime):
     so zeros are uploaded, and no buffer is released.
     """
 
-    itemsize = 4
+    itemsize, lanes = 4, LANES
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         # The simulator claims no vectors; where told to use some, items compute on these.
-        self.limits = replace(self.limits, vector_bytes=self.itemsize * LANES, constant_bytes=CONSTANT_BYTES)
+        self.limits = replace(self.limits, vector_bytes=self.itemsize * self.lanes, constant_bytes=CONSTANT_BYTES)
         self._kept: list[Any] = []
         self._files: dict[int, tuple[str, set[tuple[str, str]]]] = {}
 
@@ -159,12 +159,12 @@ class SimulatedBackend(OpenCLBackend):
         return AcceleratedPlan(self.name, runtime, device, MAKERS | TOGETHER, program, dtype, batch, variant, chooser)
 
 
-def chosen(dtype: str, tiles: str) -> list[str]:
+def chosen(dtype: str, variant: str, tiles: str) -> list[str]:
     """The cases that are claimed and small, with something of their own to compile."""
     few = FEW.get(dtype, ("*",)) if tiles == "default" else FEW[tiles]
     return ["core/vectors"] * (tiles == "default") + [
         case.id
-        for case in map(resized, CASES)
+        for case in (resized(case, variant) for case in CASES)
         if any(fnmatchcase(case.id, pattern) for pattern in few)
         and not any(fnmatchcase(case.id, pattern) for pattern in SAME_KERNELS)
         and not OpenCLBackend.capabilities.missing(case.program(), dtype)
@@ -172,9 +172,9 @@ def chosen(dtype: str, tiles: str) -> list[str]:
     ]
 
 
-def resized(case: Case) -> Case:
-    """For a little more than a block of samples, where it may have any number."""
-    return case if case.given or case.batch == 1 else replace(case, batch=SAMPLES)
+def resized(case: Case, variant: str | None) -> Case:
+    """For so many samples as a variant is tried on, where it may have any number."""
+    return case if case.given or case.batch == 1 else replace(case, batch=SAMPLES.get(variant or "", LANES + 1))
 
 
 def work(case: Case) -> int:
@@ -188,7 +188,7 @@ def findings(subject: Subject, name: str) -> Iterator[Finding]:
     if name in CORE:
         yield from CORE[name](subject)
         return
-    case = resized(next(case for case in CASES if case.id == name))
+    case = resized(next(case for case in CASES if case.id == name), subject.variant)
     program = case.program()
     arrays = case.arrays(program, subject.dtype)
     if case.optimizer:
@@ -212,12 +212,13 @@ def plant(fault: Fault) -> None:
 def main(dtype: str, variant: str, tiles: str, fault: str | None = None) -> int:
     """Prints a line a case, and the kernels that ran; 1 where something else than the oracle's values was computed."""
     SimulatedRuntime.itemsize = np.dtype(dtype).itemsize
+    SimulatedRuntime.lanes = 2 * LANES if variant == NARROW else LANES
     discovery.OpenCLRuntime = SimulatedRuntime  # type: ignore[misc]
     if fault is not None:
         plant(FAULTS[fault])
     backend = SimulatedBackend(tiles)
     subject = Subject(backend, find_device(backend, "Oclgrind*"), dtype, variant)
-    names, wrong = chosen(dtype, tiles) if fault is None else [FAULTS[fault].case], 0
+    names, wrong = chosen(dtype, variant, tiles) if fault is None else [FAULTS[fault].case], 0
     for name in names:
         start = time.perf_counter()
         missed = [finding for finding in findings(subject, name) if not finding.passed]

@@ -1,6 +1,6 @@
 /* The algebra of flat vectors: what optimisers need (gcnn.backend.VectorAlgebra).
  *
- *   fill:  x := a         scale: x := a x         axpy:  y := a x + y
+ *   scale: x := a x       axpy:  y := a x + y
  *   dot:   sum of x y     amax:  largest |x|, NaN where there is one
  *
  * Each x begins at element `x0` of its memory, at any alignment, and has `n` elements; x and y may be the same.
@@ -12,14 +12,6 @@
  */
 #include "prelude.h"
 #include "chunks.h"
-
-KERNEL void fill(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
-{
-    x += x0;
-    TAKE_CHUNK(n);
-    for EACH_VECTOR(i) STOREV((REALV)(a), x, i);
-    for EACH_LEFT_OVER(i, n) x[i] = a;
-}
 
 KERNEL void scale(REAL a, GLOBAL REAL* x, INDEX x0, INDEX n)
 {

@@ -125,10 +125,6 @@ class DeviceVectors:
             raise DataError(f"a view of a device vector is contiguous, got {part}; use a step of 1.")
         return DeviceVector(x.buffer, x.start + start, (max(0, stop - start),))
 
-    def fill(self, a: float, x: DeviceVector) -> None:
-        """X := a in every element."""
-        self._launch("fill", self.dtype.type(a), *_at(x), np.int64(x.size))
-
     def copy(self, source: DeviceVector, target: DeviceVector) -> None:
         size, itemsize = int(_common_size(source, target)), self.dtype.itemsize
         if (source.buffer, source.start) != (target.buffer, target.start):
