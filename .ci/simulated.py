@@ -40,7 +40,7 @@ from gcnn.conformance.subject import Subject
 LANES = 4
 """Samples of a block, and the most work-items of a group: they add up in two halvings."""
 SAMPLES = {NARROW: LANES - 1}
-"""Of a case, by variant: one block that is not full, narrower than the device's vectors; two by default, of which the second is not full."""
+"""Of a case, by variant: one block that is not full, narrower than vectors are; two by default, of which the second is not full."""
 CONSTANT_BYTES = 256
 """Of memory for constants: some filters fit at once, others in parts."""
 WORK = 2500
