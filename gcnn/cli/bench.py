@@ -29,6 +29,8 @@ from gcnn.models import MODELS
 from gcnn.network import Network
 from gcnn.runs import METHODS
 
+WIDE = 120
+"""Columns of a terminal on which the parameters of kernels have room."""
 MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
@@ -125,11 +127,12 @@ def _profile(network: Network, places: Sequence[str], dtype: str, batch: int, as
     if as_json:
         click.echo(json.dumps(found))
         return
+    console = Console(highlight=False)
     for place, report in found.items():
-        Console(highlight=False).print(_profile_table(place, report))
+        console.print(_profile_table(place, report, parameters=console.width >= WIDE))
 
 
-def _profile_table(place: str, report: dict[str, Any]) -> Table:
+def _profile_table(place: str, report: dict[str, Any], parameters: bool) -> Table:
     layers, total = report["layers"], sum(report["seconds"])
     samples = f"{report['part']} samples" + (
         f", a part of {report['batch']}" if report["part"] < report["batch"] else ""
@@ -137,26 +140,34 @@ def _profile_table(place: str, report: dict[str, Any]) -> Table:
     title = f"{place}: gradient of {samples}, {total * 1e3:.3g} ms in {len(report['seconds'])} launches"
     ceiling = f"ceiling {report['ceiling'] / 1e9:.3g} GFLOP/s, measured by multiply-adds in registers"
     table = Table(
-        title=title, caption=f"{ceiling}; kernels are timed alone", title_justify="left", caption_justify="left"
+        title=title,
+        caption=f"{ceiling}; kernels are timed alone" + ("" if parameters else "; --json has their parameters"),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
     )
-    for column in ("launch", "layer", "task", "kernel"):
-        table.add_column(column)
-    for column in ("µs", "MFLOP", "of ceiling"):
-        table.add_column(column, justify="right")
-    table.add_column("parameters")
+    for column in ("layer", "task", "kernel"):
+        table.add_column(column, no_wrap=True)
+    for column in ("µs", "MFLOP", "ceiling"):
+        table.add_column(column, justify="right", no_wrap=True, min_width=6)
+    if parameters:
+        table.add_column("parameters")
     before = None
     for row in report["works"]:
-        begins, before = row["launch"] != before, row["launch"]
-        table.add_row(
-            f"{row['launch']}: {report['seconds'][row['launch']] * 1e6:.0f} µs" if begins else "",
-            "" if row["layer"] is None else f"{row['layer']} {_names(layers[row['layer']]['layer'])}",
+        if row["launch"] != before:
+            before = row["launch"]
+            table.add_row(f"launch {before}: {report['seconds'][before] * 1e6:.0f} µs")
+        cells = [
+            "" if row["layer"] is None else f"  {row['layer']} {_names(layers[row['layer']]['layer'])}",
             row["task"] or "",
-            row["kernel"],
+            row["kernel"].removesuffix(f"_{row['task']}.{row['task']}"),
             f"{row['seconds'] * 1e6:.1f}",
             f"{row['flops'] / 1e6:.3g}" if row["flops"] else "",
             f"{row['of_ceiling']:.0%}" if row["flops"] else "",
-            " ".join(f"{name.removesuffix('_TILE').lower()}={n}" for name, n in row["parameters"].items()),
-        )
+        ]
+        tile = (f"{name.removesuffix('_TILE').lower()}={n}" for name, n in row["parameters"].items())
+        table.add_row(*cells, *([" ".join(tile)] if parameters else []))
     return table
 
 
