@@ -147,8 +147,8 @@ def _profile_table(place: str, report: dict[str, Any], parameters: bool) -> Tabl
         box=None,
         padding=(0, 2, 0, 0),
     )
-    for column in ("layer", "task", "kernel"):
-        table.add_column(column, no_wrap=True)
+    for column, most in (("layer", 17), ("task", 13), ("kernel", 21)):
+        table.add_column(column, no_wrap=True, max_width=None if parameters else most)
     for column in ("µs", "MFLOP", "ceiling"):
         table.add_column(column, justify="right", no_wrap=True, min_width=6)
     if parameters:
