@@ -27,6 +27,8 @@ KEPT = 3 << 17
 """Values of the positions of a run of tiles and of their products: 1.5 MiB in float32, most of a second cache."""
 SPILL = 50
 """What it takes to write and read a broad vector of them where they are more, or of a gradient's sums, counted in multiply-adds."""
+MOST = 64
+"""Tiles of a run: more save nothing."""
 RUN = 4
 """Tiles whose products a gradient adds at a time: what they take fits the second cache."""
 ITEMS_A_UNIT = 2
@@ -116,7 +118,8 @@ def tiling(shape: Shape, place: Place, tile: Parameters) -> Tiling:
         )
 
     least = columns * step
-    run = min(range(least, max(own + step, least + 1), step), key=lambda run: (instructions(run), run))
+    longest = max(min(own + step, MOST), least + 1)
+    run = min(range(least, longest, step), key=lambda run: (instructions(run), run))
     return Tiling(made, tile["MAPS_TILE"], columns, strips, run, instructions(run))
 
 
