@@ -13,6 +13,7 @@ SPECIFICATION = {
     "activations",
     "backend",
     "costs",
+    "equivalent",
     "errors",
     "files",
     "layers",
