@@ -60,7 +60,7 @@ CASES = {
     "odd and even": ([Convolution(5, 3, activation="tanh")], (3, 7, 8)),
     "border of one": ([Convolution(4, 3, padding=1, activation="softsign"), Convolution(3, 3, padding=1)], (2, 5, 6)),
     "border of two": ([Convolution(2, 3, padding=2), Dense(2)], (2, 4, 3)),
-    "as small as the taps": ([Convolution(3, 3)], (4, 3, 3)),
+    "hardly larger than the taps": ([Convolution(3, 3)], (4, 3, 4)),
     "pooled": ([Convolution(7, 3, activation="tanh"), MaxPooling(2), Dense(2)], (2, 9, 12)),
     "pooled by rows": ([Convolution(3, 3, padding=1, activation="relu"), MaxPooling((2, 1))], (1, 6, 5)),
     "one map of many": ([Convolution(1, 3)], (9, 6, 6)),
