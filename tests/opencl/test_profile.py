@@ -82,10 +82,12 @@ def test_measured_times_are_of_launches_and_works_and_leave_parameters_alone(mod
 def test_the_command_line_shows_it_as_a_table_and_as_json(device):
     layer = ["--layer", "Dense", "--with", "units=3", "--input", "4"]
     command = ["bench", *layer, "--on", f"opencl:{device.index}", "--profile"]
-    shown = CliRunner().invoke(main, command, env={"COLUMNS": "200"})
-    assert shown.exit_code == 0, shown.output
-    assert "of ceiling" in shown.output
-    assert "dense_gradient.gradient" in shown.output
+    for columns in (80, 200):
+        shown = CliRunner().invoke(main, command, env={"COLUMNS": str(columns)})
+        assert shown.exit_code == 0, shown.output
+        assert max(map(len, shown.output.splitlines())) <= columns
+        assert "ceiling" in shown.output
+        assert ("units=3" in shown.output) == (columns == 200)
     found = json.loads(CliRunner().invoke(main, [*command, "--json"]).output)[f"opencl:{device.index}"]
     assert {"works", "seconds", "ceiling", "variant"} <= set(found)
 
