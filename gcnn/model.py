@@ -65,7 +65,10 @@ class Model:
     def forward(self, x: Array) -> Array:
         """(samples, *inputs) to (samples, *outputs), in the model's dtype."""
         x = self.check_inputs(x)
-        return np.concatenate([self.plan.forward(x[part]) for part in self._parts(len(x))])
+        y = np.empty((len(x), *self.network.outputs.shape), self.dtype)
+        for part in self._parts(len(x)):
+            self.plan.forward(x[part], y[part])
+        return y
 
     def predict(self, x: Array) -> Array:
         """(samples,) the index of each sample's largest output; with a single output, whether it is at least ½."""

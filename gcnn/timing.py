@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+SETTLE = 8
+"""The part of a block that goes before it, untimed."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -26,7 +29,8 @@ class Timing:
 
 
 def interleaved(works: Mapping[str, Callable[[], object]], blocks: int = 15, least: float = 0.02) -> dict[str, Timing]:
-    """Time works block by block, each in its turn.
+    """Time works block by block, each in its turn. An eighth of a block settles it first: threads of the one before may still be spinning,
+    its own are asleep, and the caches are the other's.
 
     Args:
         works: what to call, by name; a call must wait until its work is done.
@@ -42,6 +46,7 @@ def interleaved(works: Mapping[str, Callable[[], object]], blocks: int = 15, lea
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(blocks):
         for name, work in works.items():
+            _seconds(work, -(-calls[name] // SETTLE))
             times[name].append(_seconds(work, calls[name]))
     return {name: _timing(values, calls[name]) for name, values in times.items()}
 
