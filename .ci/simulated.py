@@ -41,6 +41,8 @@ LANES = 4
 """Samples of a block, and the most work-items of a group: they add up in two halvings."""
 SAMPLES = {NARROW: LANES - 1}
 """Of a case, by variant: one block that is not full, narrower than vectors are; two by default, of which the second is not full."""
+UNITS = 2
+"""Compute units: as many as a case has blocks."""
 CONSTANT_BYTES = 256
 """Of memory for constants: some filters fit at once, others in parts."""
 WORK = 2500
@@ -109,8 +111,9 @@ class SimulatedRuntime(OpenCLRuntime):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        # The simulator claims no vectors; where told to use some, items compute on these.
-        self.limits = replace(self.limits, vector_bytes=self.itemsize * self.lanes, constant_bytes=CONSTANT_BYTES)
+        # The simulator claims no vectors, and one unit; where told to use some, items compute on these, and units have blocks of their own.
+        claimed = {"vector_bytes": self.itemsize * self.lanes, "compute_units": UNITS, "constant_bytes": CONSTANT_BYTES}
+        self.limits = replace(self.limits, **claimed)
         self._kept: list[Any] = []
         self._files: dict[int, tuple[str, set[tuple[str, str]]]] = {}
 

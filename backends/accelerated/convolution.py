@@ -288,7 +288,8 @@ class DeviceConvolution(DeviceLayer):
         if self._winograd_gradient:
             return self._winograd_gradient.works(samples)
         if self._parts is None:
-            return [self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)]
+            work = self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)
+            return [replace(work, sums=(0, 1))]
         parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
         defines = dict(self._gradient) | {"SUM_SAMPLES": 1}
         arguments = (self._parts, place.gradient, place.theta0, place.add)
@@ -313,7 +314,7 @@ class DeviceConvolution(DeviceLayer):
             inputs * self._taps[0] * tiles(self._taps[1], tile["ROWS_TILE"]) * tiles(self._taps[2], tile["TAPS_TILE"])
         )
         groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
-        arguments = (place.dy, place.y_in, np.int32(samples), rows, np.int64(width), first, add, *self._offsets)
+        arguments = (place.dy, place.y_in, place.counts(samples)[0], rows, np.int64(width), first, add, *self._offsets)
         return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
 
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:

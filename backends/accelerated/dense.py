@@ -101,14 +101,14 @@ class DeviceDense(DeviceLayer):
         place, tile = self.place, self._tiles["forward"]
         blocks = place.blocks(samples)
         groups = (tiles(place.outputs, tile["UNITS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read: Arguments = (place.y_in, place.theta, place.theta0, np.int32(blocks), *self._by_unit)
+        read: Arguments = (place.y_in, place.theta, place.theta0, place.counts(samples)[1], *self._by_unit)
         return [self._bind("forward", "forward", groups, (*read, place.z, self.target))]
 
     def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["backpropagate"]
         blocks = place.blocks(samples)
         groups = (tiles(place.inputs, tile["INPUTS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read: Arguments = (place.dy, place.theta, place.theta0, np.int32(blocks), *self._by_input)
+        read: Arguments = (place.dy, place.theta, place.theta0, place.counts(samples)[1], *self._by_input)
         return [self._bind("backpropagate", "backpropagate", groups, (*read, place.dy_in))]
 
     def gradient(self, samples: int) -> list[Work]:
@@ -117,8 +117,9 @@ class DeviceDense(DeviceLayer):
         if not self._table:
             columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
             groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
-        read: Arguments = (place.dy, place.y_in, np.int32(place.blocks(samples)), *self._by_unit)
-        return [self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add))]
+        read: Arguments = (place.dy, place.y_in, place.counts(samples)[1], *self._by_unit)
+        work = self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add))
+        return [replace(work, sums=(0, 1))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place

@@ -31,7 +31,7 @@ class Gate:
 
     def _bind(self, kernel: str, samples: int, source: Buffer, target: Buffer) -> Work:
         groups = tiles(self._points, POINTS), self._kernels.lanes.blocks(samples)
-        arguments = source, self._first, np.int32(samples), target
+        arguments = source, self._first, Setting(np.int32(samples), "samples"), target
         return self._kernels.bind("layout.cl", kernel, groups, arguments, POINTS=self._points, TILE=POINTS)
 
 

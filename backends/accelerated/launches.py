@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.losses import DeviceLoss
+from gcnn.backends.accelerated.per_unit import PerUnit, Shares
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, can_be_stitched
 from gcnn.backends.accelerated.work import Work
@@ -48,6 +49,7 @@ class Launches:
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
         together: whether works are put together.
+        shares: how a batch can be dealt to compute units, each of which goes through all of it alone.
 
     Attributes:
         lowest: as given.
@@ -62,11 +64,12 @@ class Launches:
         lowest: int,
         samples: int,
         together: bool,
+        shares: Shares | None = None,
     ) -> None:
         self._layers, self._loss, self._gates = layers, loss, gates
         self.lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
-        self._together = together
+        self._together, self._shares = together, shares
         # Weak: works for gradients of single samples are made anew in every call.
         self.origins: WeakKeyDictionary[Work, Origin] = WeakKeyDictionary()
         self._prepared: dict[int | None, list[Enqueued]] = {}
@@ -144,6 +147,22 @@ class Launches:
     def training(self) -> list[Enqueued]:
         """From the input and targets to the losses and the gradient."""
         return self._stitched([*self.forward, *self.loss, *self.slopes], self.gradients)
+
+    @cached_property
+    def whole(self) -> list[Enqueued]:
+        """The same for a whole batch, of `Shares.samples`, where every unit can go through its share alone; else nothing."""
+        chain, gradients = [*self.forward, *self.loss, *self.slopes], list(chain_of(*self.gradients))
+        can_be = all(work.chained and can_be_stitched(work) for work in [*chain, *gradients])
+        if self._shares is None or not can_be or any(work.sums is None for work in gradients):
+            return []
+        chain += [work for work in gradients if not work.sums]
+        launch = PerUnit(chain, [work for work in gradients if work.sums], self._blocks, self._shares)
+        return [launch, *self._shares.add_up(self._layers[0].place.kernels)]
+
+    @property
+    def of_gradient(self) -> list[Enqueued]:
+        """What forms the gradient of a full part."""
+        return self.whole or self.training
 
     @cached_property
     def reverse(self) -> list[Enqueued]:

@@ -59,7 +59,7 @@ class DeviceLoss:
             place.y,
             self.targets,
             self._weights,
-            np.int32(samples),
+            Setting(np.int32(samples), "samples"),
             self.factor,
             place.dy,
             self.samples,

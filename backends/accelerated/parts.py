@@ -14,6 +14,9 @@ CACHE = 1 << 20
 FEWEST = 64
 """Samples of a part, however large they are: less is not worth the launches."""
 
+GRADIENT = 1 << 19
+"""Bytes of a gradient that a compute unit may have for itself: it adds to it, part by part, in the same cache."""
+
 
 def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], itemsize: int, batch: int) -> int:
     """The whole batch where it fits, and on GPUs, which hide the way to memory; else blocks for all compute units alike."""
@@ -24,3 +27,10 @@ def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], items
     together = lanes.count * limits.compute_units
     most = max(CACHE * limits.compute_units // sample, FEWEST)
     return min(batch, max(most // together, 1) * together)
+
+
+def is_dealt(limits: Limits, lanes: Lanes, batch: int, gradient: int) -> bool:
+    """Whether each compute unit should go through its samples alone, with a gradient of so many bytes (`per_unit.PerUnit`): where there is a
+    block for every unit, and the gradient is small.
+    """
+    return lanes.blocks(batch) >= limits.compute_units and gradient <= GRADIENT

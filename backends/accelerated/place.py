@@ -114,7 +114,7 @@ class Place:
     dy_in: Buffer
     theta: Buffer
     gradient: Buffer
-    add: Setting = field(default_factory=lambda: Setting(np.int32(0)))
+    add: Setting = field(default_factory=lambda: Setting(np.int32(0), "add"))
 
     @property
     def theta0(self) -> np.int64:
@@ -134,6 +134,10 @@ class Place:
     def blocks(self, samples: int | None = None) -> int:
         """Blocks of so many samples; of a full batch by default."""
         return self.kernels.lanes.blocks(self.batch if samples is None else samples)
+
+    def counts(self, samples: int) -> tuple[Setting, Setting]:
+        """So many samples, and their blocks, as arguments of kernels."""
+        return Setting(np.int32(samples), "samples"), Setting(np.int32(self.blocks(samples)), "blocks")
 
     def values(self, *shape: int, name: str) -> Buffer:
         """Memory for values of the layer's own: (blocks, *shape, lanes)."""

@@ -18,8 +18,9 @@ from gcnn.backends.accelerated.lanes import VECTORS, Lanes
 from gcnn.backends.accelerated.launches import Gates, Launches
 from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
-from gcnn.backends.accelerated.parts import samples_of_part
-from gcnn.backends.accelerated.place import Kernels, Place
+from gcnn.backends.accelerated.parts import is_dealt, samples_of_part
+from gcnn.backends.accelerated.per_unit import Shares
+from gcnn.backends.accelerated.place import Kernels, Place, tiles
 from gcnn.backends.accelerated.planner import fused, stays_in_chain
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
@@ -106,7 +107,7 @@ class AcceleratedPlan:
         self._lowest = trained[0] if trained else len(self._stages) - 1
         part = part or samples_of_part(runtime.limits, self._lanes, self._stages, itemsize, batch)
         self._part = min(batch, self._lanes.blocks(part) * self._lanes.count)
-        self._first, self._add = Setting(np.int32(0)), Setting(np.int32(0))
+        self._first, self._add = Setting(np.int32(0), "first"), Setting(np.int32(0), "add")
         strict = program.precision == "strict"
         self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, self._fused, strict)
         self.vectors = DeviceVectors(runtime, dtype)
@@ -116,6 +117,8 @@ class AcceleratedPlan:
         self.slots = {name: self.vectors.zeros(n) for name, n in rule.slot_sizes(count).items()} if rule else {}
         self.hyperparameters = dict(rule.hyperparameters) if rule else {}
         self.count = 0
+        self._shares = self._deal()
+        self._blocks = self._shares.units * self._shares.blocks if self._shares else self._lanes.blocks(self._part)
         self._values, self._slopes = self._memory(makers), self._memory(makers)
         self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
         self._loss = DeviceLoss(program, self._layers[-1], batch, self._first) if program.loss else None
@@ -144,8 +147,7 @@ class AcceleratedPlan:
         return buffers
 
     def _value(self, points: int) -> Buffer:
-        blocks = self._lanes.blocks(self._part)
-        return self._kernels.alloc(blocks * points * self._lanes.count, "a layer's values")
+        return self._kernels.alloc(self._blocks * points * self._lanes.count, "a layer's values")
 
     def _place(self, number: int) -> Place:
         stage, y = self._stages[number], self._values[number + 1]
@@ -156,7 +158,7 @@ class AcceleratedPlan:
         return Place(
             kernels=replace(self._kernels, chained=linked),
             stage=stage,
-            batch=self._part,
+            batch=self._blocks * self._lanes.count,
             y_in=self._values[number],
             z=self._value(stage.outputs.points) if reads_z(activation) or closed else y,
             y=y,
@@ -169,8 +171,7 @@ class AcceleratedPlan:
 
     def _parts(self, samples: int, to: int | None) -> Iterator[Launches]:
         """What to enqueue for each part of so many samples, in order, after what `Launches.preparation` gives."""
-        if self._loss is not None:
-            self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
+        self._begin(samples)
         for first in range(0, samples, self._part):
             self._first.change(np.int32(first))
             self._add.change(np.int32(first > 0))
@@ -179,11 +180,15 @@ class AcceleratedPlan:
                 self._enqueue(launches.preparation(to))
             yield launches
 
+    def _begin(self, samples: int) -> None:
+        if self._loss is not None:
+            self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
+
     def _for(self, samples: int) -> Launches:
         """The launch lists for so many samples of a part; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
-            launches = Launches(self._layers, self._loss, self._gates, self._lowest, samples, self._fused)
+            launches = Launches(self._layers, self._loss, self._gates, self._lowest, samples, self._fused, self._shares)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -265,7 +270,7 @@ class AcceleratedPlan:
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
                 for stage, layer in zip(self._stages, self._layers, strict=True)
             ],
-            "launches": [work.label for work in launches.training],
+            "launches": [work.label for work in launches.of_gradient],
             "tuning": list(getattr(self._chooser, "log", ())),
             "on_host": ["update"] if self.program.update and self._update is None else [],
             "works": profile.rows(launches, self._stages, self._part),
@@ -282,6 +287,8 @@ class AcceleratedPlan:
         """The report's "works" with their "seconds" and what they reach "of_ceiling"; "ceiling", the device's FLOPs a second; and "seconds"
         of the launches. See `gcnn.backends.accelerated.profile.timed`.
         """
+        if self._shares is not None:
+            self._shares.samples.change(np.int32(self._part))
         return profile.timed(self._for(self._part), self._stages, self._part, self._kernels)
 
     @_exclusive
@@ -294,7 +301,23 @@ class AcceleratedPlan:
             for held in _MEMORY:
                 self.__dict__.pop(held, None)
 
+    def _deal(self) -> Shares | None:
+        """What units have for themselves, where each goes through its samples alone."""
+        itemsize, count = self._kernels.dtype.itemsize, self.program.parameter_count
+        units = self._runtime.limits.compute_units
+        if not self._fused or not is_dealt(self._runtime.limits, self._lanes, self.batch, count * itemsize):
+            return None
+        others = self._kernels.alloc((units - 1) * count, "gradients of other compute units")
+        samples = Setting(np.int32(self._part), "samples")
+        return Shares(units, tiles(self._lanes.blocks(self._part), units), samples, self.gradient.buffer, others)
+
     def _form_gradient(self, samples: int) -> None:
+        launches = self._for(self._part)
+        if self._shares is not None and launches.whole:
+            self._shares.samples.change(np.int32(samples))
+            self._begin(samples)
+            self._enqueue([*launches.preparation(self._lowest + 1), *launches.whole])
+            return
         for launches in self._parts(samples, to=self._lowest + 1):
             self._enqueue(launches.training)
 

@@ -73,7 +73,7 @@ def timed(launches: Launches, stages: Sequence[Stage], samples: int, kernels: Ke
 
 def _order(launches: Launches) -> list[Enqueued]:
     """What a gradient enqueues."""
-    return [*launches.preparation(launches.lowest + 1), *launches.training]
+    return [*launches.preparation(launches.lowest + 1), *launches.of_gradient]
 
 
 def _works(launches: Sequence[Enqueued]) -> Iterator[tuple[int, Work]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -43,8 +44,9 @@ class DeviceRadialBasis(DeviceLayer):
 
     def gradient(self, samples: int) -> list[Work]:
         place = self.place
-        arguments = (*self._slopes, np.int32(place.blocks(samples)), place.gradient, place.add)
-        return [self._bind("gradient", (tiles(place.inputs, TILE), place.outputs), arguments)]
+        arguments = (*self._slopes, place.counts(samples)[1], place.gradient, place.add)
+        work = self._bind("gradient", (tiles(place.inputs, TILE), place.outputs), arguments)
+        return [replace(work, sums=(0, 1, 2, 3))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place

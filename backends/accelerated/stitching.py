@@ -3,8 +3,9 @@
     Chained       one work-item takes a block through works that follow one another: what one leaves the next finds in the cache,
                   and nobody waits between them
     SideBySide    the groups of works that do not depend on one another, in one grid
+    PerUnit       one work-item a compute unit takes its samples through a chain and adds up their gradient (per_unit.py)
 
-Both are for works of one item a group (V = LANES), which share no memory and wait for nobody. The text is put together from the
+All are for works of one item a group (V = LANES), which share no memory and wait for nobody. The text is put together from the
 kernels' own: all names that a file defines get a number, so that several files, and one file with several sizes, stand in one program.
 """
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from math import prod
+from types import MappingProxyType
 
 from gcnn import kernels
 from gcnn.backends.accelerated.runtime import Buffer
@@ -41,6 +43,8 @@ _FUNCTIONS = """
 """
 """A function's group is an argument. RESTRICT says nothing of use once it is inlined, and PoCL took a tenth longer to carry it along."""
 _SCALARS = {"int32": "int", "int64": "INDEX", "float32": "float", "float64": "double"}
+RAW_GROUP = "(int)get_group_id(0)"
+"""A launch's own group, in a program whose functions get theirs as arguments."""
 
 
 def can_be_stitched(work: Work) -> bool:
@@ -87,11 +91,10 @@ class Chained(Stitched):
 
     @cached_property
     def launch(self) -> Bound:
-        text, body = _Text(self.works), [f"    const int block = {_RAW_GROUP};"]
+        text, body = Text(self.works), [f"    const int block = {RAW_GROUP};"]
         for work in self.works:
-            assert work.groups[-1] % self._blocks == 0, f"{work.label}: blocks are not the slowest of its groups"
-            own = (*work.groups[:-1], work.groups[-1] // self._blocks)
-            call = text.call(work, _axes("group", own, "block"))
+            own = work.groups_of_block(self._blocks)
+            call = text.call(work, axes("group", own, "block"))
             body.append(f"    for (int group = 0; group < {prod(own)}; ++group) {call};")
         return text.bind("chained", body, self._blocks)
 
@@ -101,18 +104,15 @@ class SideBySide(Stitched):
 
     @cached_property
     def launch(self) -> Bound:
-        text, body = _Text(self.works), [f"    int group = {_RAW_GROUP};"]
+        text, body = Text(self.works), [f"    int group = {RAW_GROUP};"]
         for work in self.works:
             count = prod(work.groups)
-            body.append(f"    if (group < {count}) {{ {text.call(work, _axes('group', work.groups, None))}; return; }}")
+            body.append(f"    if (group < {count}) {{ {text.call(work, axes('group', work.groups, None))}; return; }}")
             body.append(f"    group -= {count};")
         return text.bind("side_by_side", body, sum(prod(work.groups) for work in self.works))
 
 
-_RAW_GROUP = "(int)get_group_id(0)"
-
-
-def _axes(group: str, sizes: Sequence[int], block: str | None) -> list[str]:
+def axes(group: str, sizes: Sequence[int], block: str | None) -> list[str]:
     """A work's group on each of three axes, from a number that counts them with the first axis fastest."""
     found, step = [], 1
     for axis, size in enumerate(sizes):
@@ -127,7 +127,7 @@ def _axes(group: str, sizes: Sequence[int], block: str | None) -> list[str]:
     return found + ["0"] * (3 - len(found))
 
 
-class _Text:
+class Text:
     """The program's text as it grows, and the arguments that its kernel gets: each buffer and each setting once.
 
     Scalars are arguments of their own, however equal, so that works on another number of samples have the same text.
@@ -143,9 +143,10 @@ class _Text:
             if work.function not in self._functions:
                 self._add(work)
 
-    def call(self, work: Work, group: Iterable[str]) -> str:
-        """A call of a work's function for a group."""
-        return f"{self._functions[work.function]}({', '.join([*group, *map(self._parameter, work.arguments)])})"
+    def call(self, work: Work, group: Iterable[str], instead: Mapping[Argument, str] = MappingProxyType({})) -> str:
+        """A call of a work's function for a group, with other values instead of some arguments."""
+        values = [instead[each] if each in instead else self.parameter(each) for each in work.arguments]
+        return f"{self._functions[work.function]}({', '.join([*group, *values])})"
 
     def bind(self, name: str, body: Sequence[str], groups: int) -> Bound:
         """The launch of a kernel with this body."""
@@ -168,7 +169,7 @@ class _Text:
         )
         self._functions[work.function] = f"{work.kernel}_{number}"
 
-    def _parameter(self, argument: Argument) -> str:
+    def parameter(self, argument: Argument) -> str:
         """The name of a kernel's parameter that holds an argument."""
         for number, known in enumerate(self._arguments):
             if known is argument:

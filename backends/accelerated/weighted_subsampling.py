@@ -125,10 +125,11 @@ class DeviceWeightedSubsampling(DeviceWindows):
         place, defines = self.place, self._options | self._tiles["gradient"]
         arguments = (place.dy, self._sums, *self._by_output, self._partials)
         groups = (tiles(self._parameters, self._slopes * place.kernels.lanes.threads),)
-        blocks = np.int32(place.blocks(samples))
+        _, blocks = place.counts(samples)
+        total = (self._partials, blocks, place.gradient, place.theta0, place.add)
         return [
-            self.bind("gradient", self._slope_groups(samples), arguments, defines),
-            self.bind("add_blocks", groups, (self._partials, blocks, place.gradient, place.theta0, place.add), defines),
+            replace(self.bind("gradient", self._slope_groups(samples), arguments, defines), sums=()),
+            replace(self.bind("add_blocks", groups, total, defines), sums=(0,)),
         ]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:

@@ -18,10 +18,12 @@ class Setting:
 
     Attributes:
         value: what the next calls get.
+        role: "samples" or "blocks", how many a work computes; "first", the first of them in the batch; "add", whether it adds to what is
+            there. Where a kernel deals a batch itself (`stitching.PerUnit`), a variable of this name takes the argument's place.
     """
 
-    def __init__(self, value: np.generic) -> None:
-        self.value = value
+    def __init__(self, value: np.generic, role: str = "") -> None:
+        self.value, self.role = value, role
 
     def change(self, value: np.generic) -> None:
         """Take another value; one that is equal costs nothing."""
@@ -70,6 +72,8 @@ class Work:
         block: work-items of a group on each axis; `None` leaves them to the runtime.
         arguments: buffers, scalars as NumPy's, and settings.
         chained: whether it may be put in a chain with those before and after it.
+        sums: of works for a gradient: the arguments that hold values of blocks, where it adds up over blocks and may be given some of
+            them, from any on; none where it computes block by block; `None` where neither is so.
         alone: whether it is a launch of its own even beside works that it does not depend on: PoCL deals groups to threads many at a
             time, so that few long ones among many short ones would all be one thread's.
     """
@@ -83,6 +87,7 @@ class Work:
     block: tuple[int, ...] | None
     arguments: Sequence[Argument]
     chained: bool = False
+    sums: tuple[int, ...] | None = None
     alone: bool = False
 
     @cached_property
@@ -94,6 +99,11 @@ class Work:
     def __call__(self) -> None:
         """Enqueue it once more."""
         self.launch()
+
+    def groups_of_block(self, blocks: int) -> tuple[int, ...]:
+        """The groups of one of so many blocks, which must be the last axis, or what varies slowest on the only one."""
+        assert self.groups[-1] % blocks == 0, f"{self.label}: blocks are not the slowest of its groups"
+        return (*self.groups[:-1], self.groups[-1] // blocks)
 
     @property
     def label(self) -> str:

@@ -1,0 +1,112 @@
+"""A batch dealt to compute units, each of which goes alone through its samples and their gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from gcnn.backends.accelerated.place import Kernels
+from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.stitching import RAW_GROUP, Stitched, Text, axes
+from gcnn.backends.accelerated.vectors import Chunks
+from gcnn.backends.accelerated.work import Argument, Bound, Setting, Work
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What units have for themselves.
+
+    Attributes:
+        units: how many.
+        blocks: for how many blocks of samples each has memory.
+        samples: of the batch.
+        gradient: the whole flat gradient, where the first unit adds up.
+        others: the same for each of the other units, one after another.
+    """
+
+    units: int
+    blocks: int
+    samples: Setting
+    gradient: Buffer
+    others: Buffer
+
+    def add_up(self, kernels: Kernels) -> list[Work]:
+        """The gradients of all units into the first's."""
+        if self.units == 1:
+            return []
+        groups = (Chunks.of(kernels.runtime, kernels.dtype.itemsize).groups,)
+        arguments = self.gradient, self.others, np.int64(self.gradient.nbytes // kernels.dtype.itemsize)
+        return [kernels.bind_blocks("shares.cl", "add_shares", groups, (1,), arguments, SHARES=self.units - 1)]
+
+
+class PerUnit(Stitched):
+    """One work-item a unit, which takes its blocks through a chain and adds up their gradient, as many at a time as it has memory for.
+
+    What a unit reads it has left in its own cache, and units wait for one another once a batch. Which blocks are whose depends on the
+    number of samples alone, so that equal calls give equal bits.
+
+    Args:
+        chain: works that compute block by block, in order.
+        sums: works that add up over blocks, which do not depend on one another.
+        blocks: for how many both were made; how many there are is decided by what units have.
+        shares: what units have for themselves.
+    """
+
+    def __init__(self, chain: Sequence[Work], sums: Sequence[Work], blocks: int, shares: Shares) -> None:
+        super().__init__([*chain, *sums])
+        self._chain, self._sums, self._blocks, self._shares = chain, sums, blocks, shares
+
+    @cached_property
+    def launch(self) -> Bound:
+        text, shares = Text(self.works), self._shares
+        total, gradient, others = (text.parameter(each) for each in (shares.samples, shares.gradient, shares.others))
+        body = [
+            f"    const int unit = {RAW_GROUP}, slot = unit * {shares.blocks}, count = ({total} + LANES - 1) / LANES;",
+            *(f"    const int {name} = (INDEX)count * {of} / {shares.units};" for name, of in _ENDS.items()),
+            f"    GLOBAL void* share = unit == 0 ? {gradient} : {_moved(others, 'unit - 1', shares.gradient.nbytes)};",
+            f"    for (int at = begin; at == begin || at < end; at += {shares.blocks}) {{",
+            f"        const int own = end - at < {shares.blocks} ? end - at : {shares.blocks};",
+            "        for (int block = slot; block < slot + own; ++block) {",
+            f"            const int first = (at - slot) * LANES, samples = {total} - first, blocks = slot + own;",
+            *(f"            {self._of_block(text, work)}" for work in self._chain),
+            "        }",
+            "        const int samples = own * LANES, blocks = own, add = at > begin;",
+            *(f"        {self._of_unit(text, work)}" for work in self._sums),
+            "    }",
+        ]
+        return text.bind("per_unit", body, shares.units)
+
+    def _of_block(self, text: Text, work: Work) -> str:
+        """All groups of a work for one block."""
+        own = work.groups_of_block(self._blocks)
+        return _loop(prod(own), text.call(work, axes("group", own, "block"), _roles(work)))
+
+    def _of_unit(self, text: Text, work: Work) -> str:
+        """All groups of a work that adds up, for the unit's blocks, which begin at its slot."""
+        instead = {**_roles(work), self._shares.gradient: "share"}
+        for number in work.sums or ():
+            values = work.arguments[number]
+            assert isinstance(values, Buffer)
+            slots = self._shares.units * self._shares.blocks
+            instead[values] = _moved(text.parameter(values), "slot", values.nbytes // slots)
+        return _loop(prod(work.groups), text.call(work, axes("group", work.groups, None), instead))
+
+
+_ENDS = {"begin": "unit", "end": "(unit + 1)"}
+
+
+def _roles(work: Work) -> dict[Argument, str]:
+    """The variables of the kernel that take the place of settings."""
+    return {each: each.role for each in work.arguments if isinstance(each, Setting) and each.role}
+
+
+def _moved(pointer: str, count: str, nbytes: int) -> str:
+    return f"(GLOBAL void*)((GLOBAL char*){pointer} + (INDEX)({count}) * {nbytes})"
+
+
+def _loop(count: int, call: str) -> str:
+    return f"for (int group = 0; group < {count}; ++group) {call};"
