@@ -46,9 +46,10 @@ class Model:
         program = Program.of(network, precision=precision)
         self._backend, self.device = select(backend, device, program, self.dtype)
         self.backend = self._backend.name
-        self.plan: Plan = self._backend.plan(program, self.device, self.dtype, batch)
+        self.plan: Plan = self._backend.plan(program, self.device, self.dtype, self.batch)
         self.theta = network.initial_parameters()
         self.notes: dict[str, Any] = {}
+        self._steps = False  # whether a training step holds the plan
 
     @property
     def theta(self) -> Array:
@@ -178,12 +179,25 @@ class Model:
         return t
 
     def plan_with(self, update: UpdateRule) -> Plan:
-        """Plan again with an update rule, θ carried over; `gcnn.training_step` calls this."""
-        plan = self._backend.plan(Program.of(self.network, update, self.precision), self.device, self.dtype, self.batch)
-        plan.vectors.copy(plan.vectors.upload(self.theta), plan.theta)
-        # Closed only now: a program that is refused leaves the model as it was.
-        self.plan.close()
-        self.plan = plan
+        """Plan again with an update rule, θ carried over; `gcnn.training_step` calls this. What is refused leaves the model as it was."""
+        theta, before = self.theta, self.plan
+        if not self._steps:
+            before.close()  # first, since two plans need twice the memory; a step that is there may go on where this is refused
+        try:
+            self.plan = self._planned(update, theta)
+        except BaseException:
+            if not self._steps:
+                self.plan = self._planned(None, theta)
+            raise
+        if self._steps:
+            before.close()
+        self._steps = True
+        return self.plan
+
+    def _planned(self, update: UpdateRule | None, theta: Array) -> Plan:
+        program = Program.of(self.network, update, self.precision)
+        plan = self._backend.plan(program, self.device, self.dtype, self.batch)
+        plan.vectors.copy(plan.vectors.upload(theta), plan.theta)
         return plan
 
     def _parts(self, n: int) -> Iterator[slice]:

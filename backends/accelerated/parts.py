@@ -30,7 +30,7 @@ def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], items
 
 
 def is_dealt(limits: Limits, lanes: Lanes, batch: int, gradient: int) -> bool:
-    """Whether each compute unit should go through its samples alone, with a gradient of so many bytes (`per_unit.PerUnit`): where there is a
-    block for every unit, and the gradient is small.
+    """Whether each compute unit should go through its samples alone, with a gradient of so many bytes (`per_unit.PerUnit`): where there is
+    a block for every unit, and the gradient is small.
     """
     return lanes.blocks(batch) >= limits.compute_units and gradient <= GRADIENT
