@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.runtime import Buffer
-from gcnn.backends.accelerated.work import Setting, Work
+from gcnn.backends.accelerated.work import Argument, Setting, Work
 from gcnn.errors import DataError
 from gcnn.maps import Array
 
 POINTS = 64
 """Points that one work-item lays out."""
+
+
+LENT = 1 << 20
+"""Bytes of an array that is worth lending: to pass a shorter one takes as long as to copy it."""
 
 
 class Gate:
@@ -27,9 +33,34 @@ class Gate:
 
     def __init__(self, kernels: Kernels, batch: int, points: int, values: Buffer, first: Setting) -> None:
         self._kernels, self._points, self._values, self._first = kernels, points, values, first
-        self._rows = kernels.alloc(batch * points, "samples of the host", shared=True)
+        self._batch, self._rows = batch, Setting(None)
+        self._lent: Buffer | None = None
 
-    def _bind(self, kernel: str, samples: int, source: Buffer, target: Buffer) -> Work:
+    @cached_property
+    def _own(self) -> Buffer:
+        """The device's memory for samples that are copied."""
+        return self._kernels.alloc(self._batch * self._points, "samples of the host", shared=True)
+
+    def _take(self, host: Array) -> Buffer:
+        """The host's array where it can be lent, else memory of the device's own."""
+        self._lent = self._kernels.runtime.lend(host) if host.nbytes >= LENT else None
+        rows = self._lent or self._own
+        self._rows.change(rows)
+        return rows
+
+    def let_go(self) -> None:
+        """Hold the host's array no longer than the device needs it."""
+        if self._lent is not None:
+            self._kernels.runtime.synchronize()
+            self._lent.raw = self._lent.host = None
+            self._lent = None
+            self._rows.change(None)
+
+    def stand_alone(self) -> None:
+        """Let launches run once more without a call's array."""
+        self._rows.change(self._own)
+
+    def _bind(self, kernel: str, samples: int, source: Argument, target: Argument) -> Work:
         groups = tiles(self._points, POINTS), self._kernels.lanes.blocks(samples)
         arguments = source, self._first, Setting(np.int32(samples), "samples"), target
         return self._kernels.bind("layout.cl", kernel, groups, arguments, POINTS=self._points, TILE=POINTS)
@@ -39,7 +70,7 @@ class Inlet(Gate):
     """Where samples come in."""
 
     def upload(self, values: Array, samples: int) -> None:
-        """Copy all samples to the device; `pack` puts those of a part where they belong.
+        """Give all samples to the device; `pack` puts those of a part where they belong.
 
         Raises:
             DataError: another number of samples, or of values.
@@ -49,7 +80,9 @@ class Inlet(Gate):
             raise DataError(
                 f"expected {samples} samples of {self._points} values, got an array of shape {values.shape}."
             )
-        self._kernels.runtime.upload(values, self._rows)
+        rows = self._take(values)
+        if rows is not self._lent:
+            self._kernels.runtime.upload(values, rows)
 
     def pack(self, samples: int) -> Work:
         """Lay out the so many samples of a part in blocks; lanes without a sample become 0."""
@@ -59,12 +92,8 @@ class Inlet(Gate):
 class Outlet(Gate):
     """Where samples leave."""
 
-    def unpack(self, samples: int) -> Work:
-        """Bring the so many samples of a part in order."""
-        return self._bind("unpack", samples, self._values, self._rows)
-
-    def download(self, shape: tuple[int, ...], samples: int, out: Array | None) -> Array:
-        """The first samples, each of this shape, into `out` or a new array.
+    def begin(self, shape: tuple[int, ...], samples: int, out: Array | None) -> None:
+        """Before anything is enqueued: samples, each of this shape, will leave into `out` or a new array.
 
         Raises:
             DataError: `out` has another shape.
@@ -72,9 +101,19 @@ class Outlet(Gate):
         if out is not None and out.shape != (samples, *shape):
             raise DataError(f"out must have the shape {(samples, *shape)}, got {out.shape}.")
         plain = out is not None and out.flags.c_contiguous and out.dtype == self._kernels.dtype
-        result = out if out is not None and plain else np.empty((samples, *shape), self._kernels.dtype)
-        self._kernels.runtime.download(self._rows, result)
-        if out is None or plain:
-            return result
-        out[...] = result
+        self._result = out if out is not None and plain else np.empty((samples, *shape), self._kernels.dtype)
+        self._out = self._result if out is None else out
+        self._target = self._take(self._result)
+
+    def unpack(self, samples: int) -> Work:
+        """Bring the so many samples of a part in order."""
+        return self._bind("unpack", samples, self._values, self._rows)
+
+    def finish(self) -> Array:
+        """The samples, when all is done."""
+        out, result = self._out, self._result
+        self._kernels.runtime.download(self._target, result)
+        del self._out, self._result, self._target
+        if out is not result:
+            out[...] = result
         return out

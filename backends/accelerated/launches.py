@@ -38,6 +38,18 @@ class Gates(NamedTuple):
     v: Inlet
     dx: Outlet
 
+    def let_go(self) -> None:
+        """Hold no array of the host's any longer."""
+        for gate in self:
+            if gate is not None:
+                gate.let_go()
+
+    def stand_alone(self) -> None:
+        """Let launches run once more without a call's arrays."""
+        for gate in self:
+            if gate is not None:
+                gate.stand_alone()
+
 
 class Launches:
     """Lists of launches, each bound when first asked for: what is never called is never compiled.

@@ -54,7 +54,10 @@ def _exclusive(method: Callable[Concatenate[AcceleratedPlan, P], R]) -> Callable
         with self._lock:
             if self._closed:
                 raise GcnnError("this plan is closed; bind the network again.")
-            return method(self, *args, **kwargs)
+            try:
+                return method(self, *args, **kwargs)
+            finally:
+                self._gates.let_go()
 
     return alone
 
@@ -197,9 +200,10 @@ class AcceleratedPlan:
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
         self._upload_inputs(x)
+        self._gates.y.begin(self.program.outputs.shape, len(x), out)
         for launches in self._parts(len(x), to=None):
             self._enqueue(launches.inference)
-        return self._gates.y.download(self.program.outputs.shape, len(x), out)
+        return self._gates.y.finish()
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
@@ -218,9 +222,10 @@ class AcceleratedPlan:
     def vjp(self, x: Array, v: Array) -> Array:
         self._upload_inputs(x)
         self._gates.v.upload(v, len(x))
+        self._gates.dx.begin(self.program.inputs.shape, len(x), None)
         for launches in self._parts(len(x), to=0):
             self._enqueue(launches.reverse)
-        return self._gates.dx.download(self.program.inputs.shape, len(x), None)
+        return self._gates.dx.finish()
 
     @_exclusive
     def step(self, x: Array, t: Array) -> float:
@@ -287,6 +292,7 @@ class AcceleratedPlan:
         """The report's "works" with their "seconds" and what they reach "of_ceiling"; "ceiling", the device's FLOPs a second; and "seconds"
         of the launches. See `gcnn.backends.accelerated.profile.timed`.
         """
+        self._gates.stand_alone()
         if self._shares is not None:
             self._shares.samples.change(np.int32(self._part))
         return profile.timed(self._for(self._part), self._stages, self._part, self._kernels)

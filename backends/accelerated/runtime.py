@@ -143,6 +143,12 @@ class Runtime(Protocol):
         `shared` asks for memory that the host sees too, where there is such: for what is uploaded or downloaded in every call.
         """
 
+    def lend(self, host: Array) -> Buffer | None:
+        """A contiguous array of the host's as memory for launches that read it, or write to it alone; `None` where the device needs a copy.
+
+        It must stay as it is until they are done; what they have written is there after a `download` into the same array.
+        """
+
     def zeros(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
         """Memory in which every byte is 0."""
 

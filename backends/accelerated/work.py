@@ -14,7 +14,7 @@ from gcnn.backends.accelerated.runtime import Buffer, Kernel, Launch, Runtime
 
 
 class Setting:
-    """A scalar argument that may change between calls, for all works that hold it.
+    """An argument that may change between calls, for all works that hold it.
 
     Attributes:
         value: what the next calls get.
@@ -22,13 +22,19 @@ class Setting:
             there. Where a kernel deals a batch itself (`stitching.PerUnit`), a variable of this name takes the argument's place.
     """
 
-    def __init__(self, value: np.generic, role: str = "") -> None:
-        self.value, self.role = value, role
+    def __init__(self, value: np.generic | Buffer | None, role: str = "") -> None:
+        self._value, self.role = value, role
 
-    def change(self, value: np.generic) -> None:
+    @property
+    def value(self) -> np.generic | Buffer:
+        """What the next calls get."""
+        assert self._value is not None, "a setting that nobody has set"
+        return self._value
+
+    def change(self, value: np.generic | Buffer | None) -> None:
         """Take another value; one that is equal costs nothing."""
-        if value != self.value:
-            self.value = value
+        if value != self._value:
+            self._value = value
 
 
 Argument = Buffer | np.generic | Setting

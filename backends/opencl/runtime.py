@@ -21,8 +21,11 @@ from gcnn.backends.opencl.faults import explain
 from gcnn.backends.opencl.transfers import (
     bytes_of,
     can_share,
+    lending,
     mapped_from,
     read_mapped,
+    return_lent,
+    same_memory,
     shared_memory,
     write_mapped,
 )
@@ -62,6 +65,7 @@ class OpenCLRuntime:
         self.device, self.limits = device, limits
         self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
         self.mapped_from, self._shares, self.busy = mapped_from(device), can_share(cl, handle, device), False
+        self._lending = lending(cl, handle, device)
         self._process = os.getpid()
         self._closed = False
         self._tally = Tally()
@@ -99,6 +103,14 @@ class OpenCLRuntime:
         self._tally.add(buffer)
         return buffer
 
+    def lend(self, host: Array) -> Buffer | None:
+        self.check()
+        # pyopencl takes none that is read-only, and kernels none whose values begin in between.
+        if self._lending is None or not (host.flags.writeable and host.flags.aligned):
+            return None
+        raw = self._guarded(self._lending, self._cl, self.context, host)
+        return Buffer(self, raw, host.nbytes, "an array of the host", bytes_of(host))
+
     def zeros(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
         buffer = self.alloc(nbytes, name, shared)
         self.fill(buffer, np.uint8(0), nbytes)
@@ -130,7 +142,10 @@ class OpenCLRuntime:
             return
         if source.host is not None:
             self._wait_where_busy()
-            bytes_of(host)[...] = source.host[offset : offset + host.nbytes]
+            if same_memory(source.host, host):
+                self._guarded(return_lent, self._cl, self.queue, source.raw, host)
+            else:
+                bytes_of(host)[...] = source.host[offset : offset + host.nbytes]
             return
         # Taken first: what another thread uploads meanwhile is kept for the next time.
         uploads, self._uploads = self._uploads, []

@@ -18,11 +18,14 @@ download in µs:
     PoCL map     48       63       69     250      3800
 
 So Intel's runtime maps from 4 KiB on, and PoCL copies.
+
+Arrays of a megabyte and more are not copied at all where the device is the host: it reads and writes them where they are.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,8 @@ NEVER = sys.maxsize
 ALIGNMENT = 64
 """Bytes, of the longest vectors."""
 _COPIES = "Portable Computing Language"
+_SYSTEM = 1 << 2
+"""CL_DEVICE_SVM_FINE_GRAIN_SYSTEM: kernels take any pointer of the host's."""
 
 
 def mapped_from(device: Device) -> int:
@@ -56,6 +61,31 @@ def shared_memory(cl: Any, context: Any, queue: Any, nbytes: int) -> tuple[Any, 
     flags = cl.svm_mem_flags.READ_WRITE | cl.svm_mem_flags.SVM_FINE_GRAIN_BUFFER
     host = cl.svm_empty(context, flags, nbytes, np.uint8, alignment=ALIGNMENT, queue=queue)
     return host.base, host
+
+
+def lending(cl: Any, handle: Any, device: Device) -> Callable[[Any, Any, Array], Any] | None:
+    """What makes a host's array memory of the device, where the device is the host and needs no copy of its own."""
+    if device.kind != "cpu":
+        return None
+    if getattr(handle, "svm_capabilities", 0) & _SYSTEM:
+        return lambda cl, context, host: cl.SVM(host)
+    return _buffer_over if device.details.get("platform") == _COPIES else None
+
+
+def _buffer_over(cl: Any, context: Any, host: Array) -> Any:
+    return cl.Buffer(context, cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR, hostbuf=host)
+
+
+def return_lent(cl: Any, queue: Any, raw: Any, host: Array) -> None:
+    """Let the host see what was written to its array, when that is done: OpenCL asks for a mapping of what is a buffer."""
+    if isinstance(raw, cl.Buffer):
+        mapped, _ = cl.enqueue_map_buffer(queue, raw, cl.map_flags.READ, 0, host.shape, host.dtype, is_blocking=True)
+        mapped.base.release(queue)
+
+
+def same_memory(one: Array, other: Array) -> bool:
+    """Whether two contiguous arrays are the same bytes."""
+    return one.nbytes == other.nbytes and one.ctypes.data == other.ctypes.data
 
 
 def bytes_of(array: Array) -> Array:
