@@ -39,7 +39,7 @@ FUSED, NARROW = "fused", "narrow"
 
 MOST_SIZES = 8
 """Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
-_MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches"}
+_MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches", "_shares"}
 _MEMORY |= {"_layers", "_values", "_slopes", "_loss", "_gates"}
 """What `close` lets go."""
 P = ParamSpec("P")

@@ -125,12 +125,12 @@ def test_a_plan_closed_while_its_launches_run_ends_them_unharmed(device, compile
     busy = runtime.bind(
         compile_text(runtime, text).kernel("busy"), (256,), (16,), (runtime.zeros(1 << 14), np.int32(2000))
     )
-    expected, (x, _) = _trained(_plan(device), 1), _data()
+    expected, (x, t) = _trained(_plan(device), 1), _data()
     for _ in range(5):
         plan = _plan(device)
         busy()  # what follows waits in the queue
-        plan._upload_inputs(x)
-        plan._enqueue(plan._for(len(x)).training)
+        plan._upload(x, t)
+        plan._enqueue(plan._for(len(x)).of_gradient)
         values = weakref.ref(plan._values[-1])
         plan.close()
         del plan

@@ -52,7 +52,7 @@ def launches(device):
         rng = np.random.default_rng(0)
         x = rng.standard_normal((samples, *network.inputs.shape))
         plan.loss_gradient(x, np.eye(network.outputs.points)[np.arange(samples) % network.outputs.points])
-        return plan._launches[samples], plan
+        return plan._for(samples), plan
 
     return planned
 
@@ -61,6 +61,8 @@ def launches(device):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_chain_and_works_side_by_side_leave_the_bits_of_works_one_by_one(launches, name, samples):
     works, plan = launches(name, samples)
+    for launch in works.training:
+        launch()
     together = plan.vectors.download(plan.gradient)
     plan.vectors.copy(plan.vectors.upload(np.full_like(together, np.nan)), plan.gradient)
     for work in [*works.forward, *works.loss, *works.slopes, *chain(*works.gradients)]:
