@@ -18,8 +18,8 @@ from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, c
 from gcnn.backends.accelerated.work import Work
 
 Enqueued = Work | Stitched
-MOST_WORKS = 10
-"""Of one chain: the time to compile grows faster than its length, and beside ten works a launch costs little."""
+MOST_WORKS = 32
+"""Of one chain: beside as many a launch costs little, and a compiler has an end."""
 
 
 class Origin(NamedTuple):

@@ -11,6 +11,7 @@ import pytest
 import gcnn
 from gcnn import kernels
 from gcnn.backend import Program
+from gcnn.backends.accelerated.launches import MOST_WORKS
 from gcnn.backends.accelerated.plan import FUSED
 from gcnn.backends.accelerated.stitching import Chained, SideBySide
 from gcnn.backends.opencl.backend import BACKEND
@@ -72,10 +73,15 @@ def test_a_chain_and_works_side_by_side_leave_the_bits_of_works_one_by_one(launc
     assert np.abs(together).max() > 0
 
 
-def test_a_step_of_a_network_takes_a_launch_for_ten_works_and_one_for_all_gradients(launches):
+@pytest.mark.parametrize(("most", "lengths"), [(MOST_WORKS, [16, 4]), (10, [10, 6, 4])])
+def test_works_that_follow_one_another_take_a_launch_and_all_gradients_one(launches, monkeypatch, most, lengths):
+    monkeypatch.setattr("gcnn.backends.accelerated.launches.MOST_WORKS", most)
     works = launches("pooled convolutions", 40)[0]
-    assert [len(launch.label.split(" + ")) for launch in works.training] == [10, 6, 4]
-    assert len(launches("sums of windows", 40)[0].training) == 4  # whose partial gradients are added up
+    assert [len(launch.label.split(" + ")) for launch in works.training] == lengths
+
+
+def test_gradients_that_are_added_up_take_another_launch(launches):
+    assert len(launches("sums of windows", 40)[0].training) == 3
 
 
 def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypatch):
