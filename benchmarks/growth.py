@@ -69,7 +69,7 @@ def draw(axis: str, found: dict[str, list[float]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     title, unit, _, sizes = AXES[axis]
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for place, values in found.items():
         axes.loglog(sizes, [1e6 * value for value in values], marker="o", label=place, base=10)
