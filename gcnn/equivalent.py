@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gcnn.layers import Convolution, Dense, VanillaSubsampling
@@ -15,13 +15,18 @@ def simplified(stages: Iterable[Stage]) -> tuple[Stage, ...]:
     Windows that move by k, of which every K-th is kept, are windows that move by k K (Hedberg 2015, Eqs. 62 and 101): the same sums of
     the same parameters. φ is taken cell by cell, so that it may come before or after.
     """
+    return merged(stages, _strided)
+
+
+def merged(stages: Iterable[Stage], both: Callable[[Stage, Stage], Stage | None]) -> tuple[Stage, ...]:
+    """The stages, with neighbours as the one that `both` makes of them, where it makes one."""
     found: list[Stage] = []
     for stage in stages:
-        both = _strided(found[-1], stage) if found else None
-        if both is None:
+        one = both(found[-1], stage) if found else None
+        if one is None:
             found.append(stage)
         else:
-            found[-1] = both
+            found[-1] = one
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from gcnn.backends.accelerated.fused import stages_of
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
 from gcnn.backends.accelerated.tuning import cost
-from gcnn.equivalent import flattened, simplified
+from gcnn.equivalent import flattened, merged, simplified
 from gcnn.layers import Dense
 from gcnn.network import Stage
 
@@ -20,14 +20,7 @@ WEIGHTS = 1 << 19
 
 def fused(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """The stages, simplified, and with a convolution and the pooling after it as one."""
-    found: list[Stage] = []
-    for stage in map(flattened, simplified(stages)):
-        both = pooled(found[-1], stage) if found else None
-        if both is None:
-            found.append(stage)
-        else:
-            found[-1] = both
-    return tuple(found)
+    return merged(map(flattened, simplified(stages)), pooled)
 
 
 def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:

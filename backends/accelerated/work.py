@@ -19,7 +19,7 @@ class Setting:
     Attributes:
         value: what the next calls get.
         role: "samples" or "blocks", how many a work computes; "first", the first of them in the batch; "add", whether it adds to what is
-            there. Where a kernel deals a batch itself (`stitching.PerUnit`), a variable of this name takes the argument's place.
+            there. Where a kernel deals a batch itself (`per_unit.PerUnit`), a variable of this name takes the argument's place.
     """
 
     def __init__(self, value: np.generic | Buffer | None, role: str = "") -> None:

@@ -38,8 +38,8 @@ NEVER = sys.maxsize
 ALIGNMENT = 64
 """Bytes, of the longest vectors."""
 _COPIES = "Portable Computing Language"
-_SYSTEM = 1 << 2
-"""CL_DEVICE_SVM_FINE_GRAIN_SYSTEM: kernels take any pointer of the host's."""
+_BUFFER, _SYSTEM = 1 << 1, 1 << 2
+"""CL_DEVICE_SVM_FINE_GRAIN_BUFFER, memory that both allocate together, and _SYSTEM: kernels take any pointer of the host's."""
 
 
 def mapped_from(device: Device) -> int:
@@ -50,10 +50,15 @@ def mapped_from(device: Device) -> int:
 
 def can_share(cl: Any, handle: Any, device: Device) -> bool:
     """Whether the device is the host and takes its fine-grained memory."""
+    return device.kind == "cpu" and bool(_shared_kinds(cl, handle) & _BUFFER)
+
+
+def _shared_kinds(cl: Any, handle: Any) -> int:
+    """CL_DEVICE_SVM_CAPABILITIES: which memory of the host's the device takes."""
     try:
-        return device.kind == "cpu" and bool(handle.svm_capabilities & cl.device_svm_capabilities.FINE_GRAIN_BUFFER)
+        return int(handle.svm_capabilities)
     except (cl.Error, AttributeError):  # OpenCL before 2.0, and a pyopencl made for it
-        return False
+        return 0
 
 
 def shared_memory(cl: Any, context: Any, queue: Any, nbytes: int) -> tuple[Any, Array]:
@@ -67,7 +72,7 @@ def lending(cl: Any, handle: Any, device: Device) -> Callable[[Any, Any, Array],
     """What makes a host's array memory of the device, where the device is the host and needs no copy of its own."""
     if device.kind != "cpu":
         return None
-    if getattr(handle, "svm_capabilities", 0) & _SYSTEM:
+    if _shared_kinds(cl, handle) & _SYSTEM:
         return lambda cl, context, host: cl.SVM(host)
     return _buffer_over if device.details.get("platform") == _COPIES else None
 

@@ -11,7 +11,7 @@ import pytest
 
 import gcnn
 from gcnn.backends.accelerated import gates
-from gcnn.backends.opencl.transfers import lending
+from gcnn.backends.opencl.transfers import can_share, lending
 from gcnn.layers import Convolution
 from gcnn.optimizers import Momentum
 
@@ -83,6 +83,17 @@ def test_arrays_are_lent_to_the_host_itself_where_it_is_known_to_take_them(devic
     handle = type("Handle", (), {"svm_capabilities": capabilities})
     device = replace(device, kind=kind, details={"platform": platform})
     assert (lending(None, handle, device) is not None) == lends
+
+
+def test_a_driver_that_knows_no_shared_memory_is_lent_nothing(runtime):
+    class Old:
+        @property
+        def svm_capabilities(self):
+            raise runtime._cl.LogicError("clGetDeviceInfo failed: INVALID_VALUE")
+
+    device = replace(runtime.device, kind="cpu", details={"platform": "any"})
+    assert lending(runtime._cl, Old(), device) is None
+    assert not can_share(runtime._cl, Old(), device)
 
 
 @pytest.mark.parametrize("samples", [3, 40, 97])
