@@ -1,4 +1,4 @@
-"""How many samples of a batch are computed at a time: so many that what a layer leaves the next one finds in a cache."""
+"""How many samples of a batch are computed at a time: so many that a cache holds what layers leave, or that weights are read seldom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ CACHE = 1 << 20
 """Bytes of values for each compute unit of a CPU: of its second cache, which it has for itself, half or all (decision "parts")."""
 FEWEST = 64
 """Samples of a part, however large they are: less is not worth the launches."""
-
+PASSES = 2
+"""Times that the values of a part may take the memory of the parameters, which each part reads, and whose gradient it reads and writes."""
 GRADIENT = 1 << 19
 """Bytes of a gradient that a compute unit may have for itself: it adds to it, part by part, in the same cache."""
 
@@ -25,7 +26,8 @@ def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], items
     every = [part for stage in stages for part in stages_of(stage.layer, stage.inputs)]
     sample = 2 * itemsize * sum(stage.inputs.points + stage.outputs.points for stage in every)
     together = lanes.count * limits.compute_units
-    most = max(CACHE * limits.compute_units // sample, FEWEST)
+    parameters = itemsize * sum(stage.parameters.stop - stage.parameters.start for stage in stages)
+    most = max(CACHE * limits.compute_units // sample, PASSES * parameters // sample, FEWEST)
     return min(batch, max(most // together, 1) * together)
 
 

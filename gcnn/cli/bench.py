@@ -45,7 +45,7 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     f"Models by name: {', '.join(MODELS)}. Places: backends (see: gcnn devices), with :INDEX for a device; and torch, for "
     "PyTorch's eager mode on the same processor, where it is installed. Beside torch on Linux, set "
     f"{' and '.join(MALLOC)} to 1000000000: glibc else gives memory back between its steps, which would flatter the others; and "
-    "OMP_WAIT_POLICY to passive, else its threads spin while others compute.",
+    "OMP_WAIT_POLICY to passive, else its threads spin while others compute; so do NumPy's without OPENBLAS_THREAD_TIMEOUT=4.",
 )
 @click.argument("model", required=False)
 @click.option("--layer", help="One layer in place of a model, by its type, such as Convolution.")

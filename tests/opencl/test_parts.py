@@ -100,6 +100,13 @@ def test_a_part_fits_the_caches_and_gives_all_units_the_same_blocks():
     assert samples_of_part(CPU, Lanes(16, 16), small, 4, 4096) == 4096
 
 
+def test_a_part_is_larger_where_it_has_many_weights_to_read():
+    stages = gcnn.Network([Dense(2048, activation="tanh"), Dense(2048)], 2048, "mse").stages
+    sample, parameters = 8 * 4 * 2048, 4 * 2 * 2048 * 2049
+    part = samples_of_part(CPU, Lanes(16, 16), stages, 4, 4096)
+    assert part == 2 * parameters // sample // 32 * 32
+
+
 def test_on_a_gpu_a_batch_is_one_part():
     gpu = Limits(1 << 40, 1 << 40, 1, 1024, (1024,), (1 << 30,), 132, 0, True)
     assert samples_of_part(gpu, Lanes(32, 1), MODELS["lenet"]().stages, 4, 4096) == 4096
