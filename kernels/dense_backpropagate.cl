@@ -4,15 +4,16 @@
  *
  * Work: an item computes INPUTS_TILE inputs of BLOCKS_TILE blocks, as dense_forward.cl with the transpose of W.
  * Grid: (tiles of inputs, tiles of the first `blocks` blocks). The last tile of inputs is moved back, that of blocks is taken block by
- * block. Group: LANES / V items on axis 0.   Memory: none shared; weights are broadcast from theta.
- * Defines: those of prelude.h, dense.h. Free, and of equal bits: INPUTS_TILE <= INPUTS, BLOCKS_TILE.
+ * block. Group: LANES / V items on axis 0.   Memory: none shared; weights are broadcast from theta or, where PANELS is 1, from panels.
+ * Defines: those of prelude.h, dense.h. Free, and of equal bits: INPUTS_TILE <= INPUTS, BLOCKS_TILE, PANELS without a TABLE.
  */
 #include "prelude.h"
 #define ROWS_TILE INPUTS_TILE
 #include "dense.h"
 
-INLINED void take(const int tile, GLOBAL const REAL* delta, GLOBAL const REAL* theta, GLOBAL const int* out_first, GLOBAL const int* out_unit,
-                  GLOBAL const int* out_weight, GLOBAL REAL* dy_in, const int block, const int count)
+INLINED void take(const int tile, GLOBAL const REAL* delta, GLOBAL const REAL* theta, GLOBAL const REAL* panels,
+                  GLOBAL const int* out_first, GLOBAL const int* out_unit, GLOBAL const int* out_weight, GLOBAL REAL* dy_in,
+                  const int block, const int count)
 {
     const int own = tile * INPUTS_TILE, input0 = TILE_BACK(own, INPUTS_TILE, INPUTS);
     REALV sum[INPUTS_TILE][BLOCKS_TILE];
@@ -24,6 +25,8 @@ INLINED void take(const int tile, GLOBAL const REAL* delta, GLOBAL const REAL* t
         for (int k = out_first[input0 + j]; k < out_first[input0 + j + 1]; ++k)
             UNROLLED(b, BLOCKS_TILE) if (b < count)
                 sum[j][b] = FMA((REALV)(theta[out_weight[k]]), LOADV(delta, AT((INDEX)b * UNITS + out_unit[k])), sum[j][b]);
+#elif PANELS
+    add_product(sum, panels + tile * (INDEX)UNITS * INPUTS_TILE, 1, INPUTS_TILE, delta, UNITS, count);
 #else
     add_product(sum, theta + input0, 1, INPUTS, delta, UNITS, count);
 #endif
@@ -33,9 +36,9 @@ INLINED void take(const int tile, GLOBAL const REAL* delta, GLOBAL const REAL* t
 }
 
 ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
-                                           int blocks, GLOBAL const int* RESTRICT out_first,
+                                           GLOBAL const REAL* RESTRICT panels, int blocks, GLOBAL const int* RESTRICT out_first,
                                            GLOBAL const int* RESTRICT out_unit, GLOBAL const int* RESTRICT out_weight,
                                            GLOBAL REAL* RESTRICT dy_in)
 {
-    ON_BLOCKS(blocks, take, GROUP_ID(0), delta, theta + theta0, out_first, out_unit, out_weight, dy_in);
+    ON_BLOCKS(blocks, take, GROUP_ID(0), delta, theta + theta0, panels, out_first, out_unit, out_weight, dy_in);
 }

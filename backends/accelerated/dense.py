@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
 
@@ -31,8 +31,12 @@ STRIPS = (1, 2, 4, 8, 16)
 """Candidates for the tiles of units that a work-item takes one after another."""
 ITEM, TURN = 300, 10
 """What it takes to begin a work-item, and to turn over a vector, counted in multiply-adds: 50 to 100 ns on CPUs, and 5 shuffles."""
+FAR, PACK = 5, 3
+"""The same for weights of a step of the depth that lie rows of W apart, and to put one into a panel (decision "panels")."""
 RUN = 8
 """Parameters of a unit whose slopes one work-item writes for each sample."""
+PANEL_RUN = 256
+"""Steps of the depth that one work-item lays into a panel."""
 
 
 class DeviceDense(DeviceLayer):
@@ -55,10 +59,13 @@ class DeviceDense(DeviceLayer):
         self._phi = {"SAVE_Z": int(self.saves_z), "ACTIVATION": self.fused}
         runtime, blocks = place.kernels.runtime, place.blocks()
         units = runtime.limits.compute_units
-        busy = 1 if place.kernels.chained else units
-        together = 1 if place.kernels.chained else blocks
-        forward = product_space("UNITS_TILE", place.outputs, place.inputs, together, busy)
-        back = product_space("INPUTS_TILE", place.inputs, place.outputs, together, busy)
+        chained = place.kernels.chained
+        busy, together, panels = (1, 1, False) if chained else (units, blocks, not self._table)
+        self._products = {
+            "forward": Product("UNITS_TILE", place.outputs, place.inputs, place.inputs, 1),
+            "backpropagate": Product("INPUTS_TILE", place.inputs, place.outputs, 1, place.inputs),
+        }
+        forward, back = (one.space(together, busy, panels) for one in self._products.values())
         gradient = (
             table_space(self._columns)
             if self._table
@@ -69,12 +76,21 @@ class DeviceDense(DeviceLayer):
             "backpropagate": self._tile("backpropagate", back, {}),
             "gradient": self._tile("gradient", gradient, {"RUN": RUN}),
         }
+        self._panels = {kernel: self._panels_of(kernel) for kernel in self._products}
 
     def _tile(self, kernel: str, space: Space, options: dict[str, int]) -> Parameters:
         sizes = self._sizes | {"BLOCKS": self.place.blocks()}
         if self._table:
             sizes["WEIGHTS"] = self.place.stage.parameters.stop - self.place.stage.parameters.start
         return self.tuned(space, Problem(f"dense_{kernel}.cl", kernel, sizes, self._options | options))
+
+    def _panels_of(self, kernel: str) -> Buffer:
+        """Memory for the panels of a product's weights; any where there are none."""
+        tile, one = self._tiles[kernel], self._products[kernel]
+        if not tile["PANELS"]:
+            return self.place.theta
+        count = tiles(one.rows, tile[one.tile]) * tile[one.tile] * one.depth
+        return self.place.kernels.alloc(count, f"panels of {self.place.stage.layer}")
 
     @classmethod
     def awkward(cls, layer: Layer, own: Maps, parameters: Parameters) -> list[tuple[Layer, Maps]]:
@@ -97,18 +113,28 @@ class DeviceDense(DeviceLayer):
         arrays = {"out_first": out_first, "out_unit": unit[by_input], "out_weight": by_input}
         self._by_input = tuple(constant(array.astype(np.int32), name) for name, array in arrays.items())
 
+    def prepare(self, back: bool = False) -> list[Work]:
+        place, kernel = self.place, "backpropagate" if back else "forward"
+        tile, one = self._tiles[kernel], self._products[kernel]
+        if not tile["PANELS"]:
+            return []
+        groups = (tiles(one.rows, tile[one.tile]), tiles(one.depth, PANEL_RUN))
+        arguments: Arguments = (place.theta, place.theta0, self._panels[kernel])
+        defines = one.sizes | {"ROWS_TILE": tile[one.tile], "RUN": PANEL_RUN}
+        return [place.kernels.bind("dense_panels.cl", "pack", groups, arguments, **defines)]
+
     def combine(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["forward"]
         blocks = place.blocks(samples)
         groups = (tiles(place.outputs, tile["UNITS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read: Arguments = (place.y_in, place.theta, place.theta0, place.counts(samples)[1], *self._by_unit)
+        read: Arguments = (*self._operands(place.y_in, "forward", samples), *self._by_unit)
         return [self._bind("forward", "forward", groups, (*read, place.z, self.target))]
 
     def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["backpropagate"]
         blocks = place.blocks(samples)
         groups = (tiles(place.inputs, tile["INPUTS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
-        read: Arguments = (place.dy, place.theta, place.theta0, place.counts(samples)[1], *self._by_input)
+        read: Arguments = (*self._operands(place.dy, "backpropagate", samples), *self._by_input)
         return [self._bind("backpropagate", "backpropagate", groups, (*read, place.dy_in))]
 
     def gradient(self, samples: int) -> list[Work]:
@@ -127,27 +153,56 @@ class DeviceDense(DeviceLayer):
         read: Arguments = (place.dy, place.y_in, np.int32(samples), *self._by_unit)
         return [self._bind("gradient", "sample_gradient", groups, (*read, rows, np.int64(width), place.theta0))]
 
+    def _operands(self, values: Buffer, kernel: str, samples: int) -> Arguments:
+        """Of a product with weights."""
+        place = self.place
+        return values, place.theta, place.theta0, self._panels[kernel], place.counts(samples)[1]
+
     def _bind(self, file: str, kernel: str, groups: tuple[int, ...], arguments: Arguments) -> Work:
         own = {"forward": self._phi, "backpropagate": {}, "gradient": {"RUN": RUN}}[file]
         defines = self._sizes | self._options | own | dict(self._tiles[file])
         return self.place.kernels.bind(f"dense_{file}.cl", kernel, groups, arguments, **defines)
 
 
-def product_space(name: str, rows: int, depth: int, blocks: int, busy: int) -> Space:
-    """Tiles of the product of W, or its transpose, with blocks of samples, where so many compute units are busy with it; `name` is that
-    of the tile of its rows.
+@dataclass(frozen=True)
+class Product:
+    """The product of W, or its transpose, with blocks of samples.
 
-    Candidates are ranked by what they load (`cost.matrix_product`), a vector of lanes counting as one.
+    Attributes:
+        tile: the name of the tile of its rows.
+        rows, depth: its sizes.
+        row_step, depth_step: how far apart in W the weights of neighbouring rows are, and those of neighbouring steps of the depth.
     """
 
-    def loads(tile: Parameters) -> float:
-        return cost.matrix_product(rows, blocks, depth, (tile[name], tile["BLOCKS_TILE"])).loads
+    tile: str
+    rows: int
+    depth: int
+    row_step: int
+    depth_step: int
 
-    def seconds(tile: Parameters) -> float:
-        items = tiles(rows, tile[name]) * tiles(blocks, tile["BLOCKS_TILE"])
-        return tiles(items, busy) * (ITEM + depth * instructions(tile[name], tile["BLOCKS_TILE"]))
+    @property
+    def sizes(self) -> dict[str, int]:
+        """As macros."""
+        return {"ROWS": self.rows, "DEPTH": self.depth, "ROW_STEP": self.row_step, "DEPTH_STEP": self.depth_step}
 
-    return tile_space({name: within(ROWS, rows), "BLOCKS_TILE": within(BLOCKS, blocks)}, loads, seconds)
+    def space(self, blocks: int, busy: int, panels: bool) -> Space:
+        """Tiles, where so many compute units are busy with so many blocks, and whether weights are laid into panels where that is possible.
+
+        Candidates are ranked by what they load (`cost.matrix_product`), a vector of lanes counting as one.
+        """
+
+        def loads(tile: Parameters) -> float:
+            return cost.matrix_product(self.rows, blocks, self.depth, (tile[self.tile], tile["BLOCKS_TILE"])).loads
+
+        def seconds(tile: Parameters) -> float:
+            items = tiles(self.rows, tile[self.tile]) * tiles(blocks, tile["BLOCKS_TILE"])
+            far = 0 if tile["PANELS"] or self.depth_step == 1 else FAR
+            step = instructions(tile[self.tile], tile["BLOCKS_TILE"]) + far
+            laid = tile["PANELS"] * PACK * self.rows * self.depth / busy
+            return tiles(items, busy) * (ITEM + self.depth * step) + laid
+
+        choices = {self.tile: within(ROWS, self.rows), "BLOCKS_TILE": within(BLOCKS, blocks)}
+        return tile_space(choices | {"PANELS": (0, 1) if panels else (0,)}, loads, seconds)
 
 
 def gradient_space(units: int, columns: int, blocks: int, lanes: int, busy: int) -> Space:
@@ -174,7 +229,7 @@ def table_space(longest: int) -> Space:
 
 
 def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost) -> Space:
-    """Tiles of two extents, and what else there is. The benchmark is a sum a work-item, in which nothing is unrolled."""
+    """Tiles of two extents, and what else there is. The benchmark is a sum a work-item, of weights where they lie."""
     first, second = list(parameters)[:2]
     few = Constraint(
         f"{first} * {second} <= {cost.REGISTERS}", lambda tile: tile[first] * tile[second] <= cost.REGISTERS
@@ -183,7 +238,7 @@ def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost)
     return Space(
         parameters=parameters,
         default=min(filter(few.holds, every), key=lambda tile: (seconds(tile), loads(tile))),
-        benchmark=dict.fromkeys(parameters, 1),
+        benchmark={parameter: int(parameter != "PANELS") for parameter in parameters},
         constraints=(few,),
         cost=loads,
     )

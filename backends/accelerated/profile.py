@@ -20,7 +20,7 @@ SUMS, CEILING_ROUNDS = 12, 1 << 14
 _GROUP, _GROUPS_PER_UNIT = 256, 8
 COSTS = {"forward": "forward", "gradient": "gradient", "backpropagate": "backpropagation"}
 """What `gcnn.costs` calls the FLOPs of a task; others have none that count."""
-FREE = {"SPLIT", "STRIP", "STRIPS"}
+FREE = {"SPLIT", "STRIP", "STRIPS", "PANELS"}
 """Macros that tuning chooses, besides those called ..._TILE."""
 
 

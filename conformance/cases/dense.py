@@ -41,6 +41,10 @@ CASES = (
     Case(
         "dense/larger-than-a-work-group", (Dense(301, activation="tanh"),), Maps((517,)), batch=65, equations=EQUATIONS
     ),
+    # So many of both that accelerators lay weights out anew for the way back.
+    Case(
+        "dense/many-weights-and-samples", (Dense(271, activation="tanh"),), Maps((509,)), batch=241, equations=EQUATIONS
+    ),
     Case("dense/long-sums", (Dense(3),), Maps((2051,)), batch=2, equations=EQUATIONS),
     Case("dense/many-units", (Dense(1031, activation="softmax"),), Maps((5,)), batch=2, equations=EQUATIONS),
     Case("dense/many-samples", (Dense(3, activation="tanh"),), Maps((4,)), batch=259, equations=EQUATIONS),
