@@ -65,14 +65,14 @@ BREAKS = {
         "dense_forward.cl",
         "LOADV(x, AT((INDEX)b * depth + k))",
         "LOADV(x, AT(k))",
-        {"UNITS_TILE": 2, "BLOCKS_TILE": 2},
+        {"UNITS_TILE": 2, "BLOCKS_TILE": 2, "PANELS": 1},
     ),
     # The last tile is not moved back.
     "dense_backpropagate.backpropagate": (
         "dense_backpropagate.cl",
         "input0 = TILE_BACK(own, INPUTS_TILE, INPUTS)",
         "input0 = own < INPUTS - INPUTS_TILE ? own : 0",
-        {"INPUTS_TILE": 2, "BLOCKS_TILE": 1},
+        {"INPUTS_TILE": 2, "BLOCKS_TILE": 1, "PANELS": 0},
     ),
     "dense_gradient.gradient": (
         "dense_gradient.cl",
@@ -102,7 +102,7 @@ def test_a_kernel_that_writes_beyond_its_end_is_refused(tasks, monkeypatch):
     monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(f") {right}", f") {{{right}{more}}}"))
     task = next(task for task in tasks if task.problem.name == "dense_backpropagate.backpropagate")
     with pytest.raises(WrongResult, match="wrote outside"):
-        task.trial().prepare({"INPUTS_TILE": 2, "BLOCKS_TILE": 1})
+        task.trial().prepare({"INPUTS_TILE": 2, "BLOCKS_TILE": 1, "PANELS": 0})
 
 
 @pytest.mark.row("P13", "T8")
