@@ -1,5 +1,5 @@
-"""How times grow, one size at a time: samples, image, channels. Pictures, in which a cliff would be seen, and the numbers as JSON.
-
+"""How times grow, one size at a time, on one processor and on all: samples, image, channels. Pictures, in which a cliff would be seen, and
+numbers as JSON.
     python benchmarks/growth.py --out growth            a few minutes
     python benchmarks/growth.py --axes channels --beside torch
 
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -50,8 +53,8 @@ AXES: dict[str, tuple[str, str, Sized, list[int]]] = {
 }  # fmt: skip
 
 
-def times(axis: str, places: list[str], blocks: int) -> dict[str, list[float]]:
-    """Seconds for each unit of work, by place."""
+def times(axis: str, places: list[str], blocks: int, units: int) -> dict[str, list[float]]:
+    """Microseconds for each unit of work, by place."""
     _, _, sized, sizes = AXES[axis]
     found: dict[str, list[float]] = {place: [] for place in places}
     for size in sizes:
@@ -59,8 +62,33 @@ def times(axis: str, places: list[str], blocks: int) -> dict[str, list[float]]:
         work = "step" if axis == "samples" else "gradient"
         timings = compare(network, places, partial(Momentum, 0.001), work, batch, blocks=blocks).timings
         for place, timing in timings.items():
-            found[place].append(timing.median / amount)
-        print(axis, size, *(f"{place} {values[-1] * 1e6:.4g} us" for place, values in found.items()), flush=True)
+            found[place].append(1e6 * timing.median / amount)
+        told = ", ".join(f"{place} {values[-1]:.4g} us" for place, values in found.items())
+        print(f"{units} units, {axis} {size}: {told}", file=sys.stderr, flush=True)
+    return found
+
+
+def keep_to(units: int) -> None:
+    """Let this process have so many processors; before anything asks how many there are."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:units])
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = str(units)  # PoCL counts them itself
+
+
+def measured(units: int, given: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
+    """The same in a process of its own on so many processors: by axis, then by place."""
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        "--units",
+        str(units),
+        "--blocks",
+        str(given.blocks),
+        "--axes",
+        *given.axes,
+    ]
+    done = subprocess.run([*command, "--beside", *given.beside], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    found: dict[str, dict[str, list[float]]] = json.loads(done.stdout)
     return found
 
 
@@ -72,7 +100,7 @@ def draw(axis: str, found: dict[str, list[float]], path: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for place, values in found.items():
-        axes.loglog(sizes, [1e6 * value for value in values], marker="o", label=place, base=10)
+        axes.loglog(sizes, values, marker="o", label=place, base=10)
     axes.set_xscale("log", base=2)
     axes.set(title=title, xlabel=axis, ylabel=f"µs for each {unit}")
     axes.grid(alpha=0.3)
@@ -83,22 +111,32 @@ def draw(axis: str, found: dict[str, list[float]], path: Path) -> None:
 def main() -> None:
     """Measure what the command line asks for."""
     start_fairly()
+    processors = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
+    parser.add_argument("--units", nargs="+", type=int, default=sorted({1, processors}), help="processors")
     parser.add_argument("--beside", nargs="*", default=[], help="other places, such as torch")
     parser.add_argument("--blocks", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("growth"), help="a folder")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    found = [device for device in get_backend("opencl").devices() if isinstance(device, Device)]
-    places = [f"opencl:{device.index}" for device in found] + given.beside
+    if given.child:
+        (units,) = given.units
+        keep_to(units)
+        devices = [device for device in get_backend("opencl").devices() if isinstance(device, Device)]
+        places = [f"opencl:{device.index}" for device in devices] + given.beside
+        print(json.dumps({axis: times(axis, places, given.blocks, units) for axis in given.axes}))
+        return
     given.out.mkdir(parents=True, exist_ok=True)
+    found = {units: measured(units, given) for units in given.units}
     for axis in given.axes:
-        grown = times(axis, places, given.blocks)
-        draw(axis, grown, given.out / f"{axis}.png")
-        content = {
-            "sizes": AXES[axis][3],
-            "microseconds": {p: [1e6 * v for v in values] for p, values in grown.items()},
+        grown = {
+            f"{place}, {units} unit{'s' * (units > 1)}": values
+            for units in given.units
+            for place, values in found[units][axis].items()
         }
+        draw(axis, grown, given.out / f"{axis}.png")
+        content = {"sizes": AXES[axis][3], "microseconds": grown}
         (given.out / f"{axis}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

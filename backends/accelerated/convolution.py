@@ -42,8 +42,10 @@ DIRECT_GRADIENT = 8
 at 32 maps it twice as long."""
 LONGEST_LIST = 16384
 """Positions of kernels that fit into 64 KB, which every device has for constants."""
-PARTS = (1, 2, 4, 8, 16)
+PARTS = (1, 2, 4, 8, 16, 32, 64)
 """Candidates for the parts that the gradient's sums are dealt to."""
+PART_BYTES, MANY_PARTS = 1 << 20, 8
+"""Values that a part reads, again and again: what a second cache holds; and from how many on such parts are worth what a chain loses."""
 _GROUPS_OF_PARTS = 16
 
 
@@ -79,7 +81,8 @@ class DeviceConvolution(DeviceLayer):
         made = self._gradient.get("WINOGRAD")
         self._winograd_gradient = WinogradGradient(place, self._shape, self._sizes["BIASES"], made) if made else None
         split = self._gradient["SPLIT"]
-        self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
+        in_parts = split > 1 and not made
+        self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if in_parts else None
 
     def _list_kernels(self, offsets: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         if offsets.size <= LONGEST_LIST:
@@ -190,10 +193,6 @@ class DeviceConvolution(DeviceLayer):
         }
         planes = tiles(self._taps[1], rows) * tiles(self._taps[2], taps)
         items = tiles(self._maps, default["MAPS_TILE"]) * (inputs * self._taps[0] * planes + 1)
-        wanted = ITEMS_A_UNIT * self.place.kernels.runtime.limits.compute_units
-        lines = self.place.blocks() * self._made[0] * self._made[1]
-        fitting = (n for n in PARTS if n <= lines and n * items <= 2 * wanted)
-        split = 1 if self.place.kernels.chained else max(fitting, default=1)
         space = Space(
             parameters={
                 "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
@@ -203,11 +202,25 @@ class DeviceConvolution(DeviceLayer):
                 "COLUMNS_TILE": (1, 2, 4),
                 "SPLIT": PARTS,
             },
-            default=default | {"SPLIT": split},
+            default=default | {"SPLIT": self._split(items)},
             benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
             constraints=(few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE"),),
         )
         return self._gradient_or_winograd(space)
+
+    def _split(self, items: int) -> int:
+        """Parts of the gradient's sums, each of so many items: so many that units have enough of them, and that values fit their caches.
+
+        A chain's units have enough; what it loses with parts are units that compute alone (`per_unit.PerUnit`).
+        """
+        place, kernels = self.place, self.place.kernels
+        wanted = 0 if kernels.chained else 2 * ITEMS_A_UNIT * kernels.runtime.limits.compute_units
+        values = place.batch * (place.inputs + place.outputs) * kernels.dtype.itemsize
+        cached = values // PART_BYTES
+        if kernels.chained and cached < MANY_PARTS:
+            cached = 1
+        lines = place.blocks() * self._made[0] * self._made[1]
+        return max((n for n in PARTS if n <= lines and (n * items <= wanted or n <= cached)), default=1)
 
     def _gradient_or_winograd(self, space: Space) -> Space:
         """The space of direct sums, with Winograd's algorithm beside it, which chooses its own tiles, where that is possible."""
