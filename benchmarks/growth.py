@@ -1,7 +1,8 @@
 """How times grow, one size at a time, on one processor and on all: samples, image, channels. Pictures, in which a cliff would be seen, and
 numbers as JSON.
-    python benchmarks/growth.py --out growth            a few minutes
-    python benchmarks/growth.py --axes channels --beside torch
+
+    python benchmarks/growth.py --out growth            five minutes
+    python benchmarks/growth.py --axes channels --units 2 --beside torch
 
 Times are of a call from arrays on the host and back, divided by the work: a line that falls and then stays level is what one wants.
 Needs matplotlib: pip install -e ".[plot]".
@@ -53,17 +54,17 @@ AXES: dict[str, tuple[str, str, Sized, list[int]]] = {
 }  # fmt: skip
 
 
-def times(axis: str, places: list[str], blocks: int, units: int) -> dict[str, list[float]]:
-    """Microseconds for each unit of work, by place."""
+def times(axis: str, places: dict[str, str], blocks: int, units: int) -> dict[str, list[float]]:
+    """Microseconds for each unit of work, by the name of a place."""
     _, _, sized, sizes = AXES[axis]
-    found: dict[str, list[float]] = {place: [] for place in places}
+    found: dict[str, list[float]] = {name: [] for name in places.values()}
     for size in sizes:
         network, batch, amount = sized(size)
         work = "step" if axis == "samples" else "gradient"
-        timings = compare(network, places, partial(Momentum, 0.001), work, batch, blocks=blocks).timings
+        timings = compare(network, list(places), partial(Momentum, 0.001), work, batch, blocks=blocks).timings
         for place, timing in timings.items():
-            found[place].append(1e6 * timing.median / amount)
-        told = ", ".join(f"{place} {values[-1]:.4g} us" for place, values in found.items())
+            found[places[place]].append(1e6 * timing.median / amount)
+        told = ", ".join(f"{name} {values[-1]:.4g} us" for name, values in found.items())
         print(f"{units} units, {axis} {size}: {told}", file=sys.stderr, flush=True)
     return found
 
@@ -124,7 +125,8 @@ def main() -> None:
         (units,) = given.units
         keep_to(units)
         devices = [device for device in get_backend("opencl").devices() if isinstance(device, Device)]
-        places = [f"opencl:{device.index}" for device in devices] + given.beside
+        places = {f"opencl:{device.index}": device.details["platform"] for device in devices}
+        places |= {place: place for place in given.beside}
         print(json.dumps({axis: times(axis, places, given.blocks, units) for axis in given.axes}))
         return
     given.out.mkdir(parents=True, exist_ok=True)
