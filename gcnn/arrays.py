@@ -87,9 +87,11 @@ def check_finite(value: Array, name: str, dtype: str) -> Array:
         raise DataError(
             f"{name} has dtype {value.dtype}, but the model computes in {dtype}. Give real numbers: {name}.real."
         )
-    with np.errstate(over="ignore"):
-        # Plans read memory in C order; what comes so in the right dtype is not copied.
-        cast = np.ascontiguousarray(value, dtype=dtype)
+    # Plans read memory in C order; what comes so in the right dtype is not copied.
+    cast = value
+    if value.dtype != dtype or not value.flags.c_contiguous:
+        with np.errstate(over="ignore"):
+            cast = np.ascontiguousarray(value, dtype=dtype)
     if not np.isfinite(cast).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(cast))[0])
         remedy = "Scale the data." if np.isfinite(value[where]) else f"Clean the data, or drop entry {where[0]}."
