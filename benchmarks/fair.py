@@ -8,8 +8,7 @@ import sys
 SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": "1000000000",  # else glibc gives memory back between steps, and PyTorch faults it in again
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
-    "OMP_WAIT_POLICY": "passive",  # else PyTorch's threads spin while others compute, which slows all of them
-    "OPENBLAS_THREAD_TIMEOUT": "4",  # else NumPy's do, for a tenth of a second; itself it is as fast with it
+    "OPENBLAS_THREAD_TIMEOUT": "4",  # else NumPy's threads spin for a tenth of a second while others compute; it is as fast with it
 }
 
 

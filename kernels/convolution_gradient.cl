@@ -12,7 +12,7 @@
  * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1)), where parts is SPLIT, or blocks with SUM_SAMPLES
  * 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last tiles are moved back.
  * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
- * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend. Free, and of equal weights: MAPS_TILE <=
+ * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN. Free, and of equal weights: MAPS_TILE <=
  *          OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y, TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE
  *          is 1, and MAPS_TILE too if there is a table.
  */
@@ -212,10 +212,11 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
 #endif
 }
 
-/* gradient[theta0 + k] := the sum of parts[s * PARAMETERS + k] over s < SPLIT, in order. Grid: any number of groups of any size. */
+/* gradient[theta0 + k] := the sum of parts[s * PARAMETERS + k] over s < SPLIT, in order. Grid: (runs of RUN parameters). */
 KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
 {
-    for (INDEX k = GLOBAL_ID(0); k < PARAMETERS; k += GLOBAL_SIZE(0)) {
+    const INDEX first = (INDEX)GROUP_ID(0) * RUN;
+    for (INDEX k = first + LOCAL_ID(0); k < first + RUN && k < PARAMETERS; k += LOCAL_SIZE(0)) {
         WIDE sum = parts[k];
         for (int part = 1; part < SPLIT; ++part) sum += parts[(INDEX)part * PARAMETERS + k];
         PUT(sum, gradient, theta0 + k, add);

@@ -46,7 +46,8 @@ PARTS = (1, 2, 4, 8, 16, 32, 64)
 """Candidates for the parts that the gradient's sums are dealt to."""
 PART_BYTES, MANY_PARTS = 1 << 20, 8
 """Values that a part reads, again and again: what a second cache holds; and from how many on such parts are worth what a chain loses."""
-_GROUPS_OF_PARTS = 16
+RUN = 256
+"""Parameters whose parts one group adds."""
 
 
 class DeviceConvolution(DeviceLayer):
@@ -81,8 +82,7 @@ class DeviceConvolution(DeviceLayer):
         made = self._gradient.get("WINOGRAD")
         self._winograd_gradient = WinogradGradient(place, self._shape, self._sizes["BIASES"], made) if made else None
         split = self._gradient["SPLIT"]
-        in_parts = split > 1 and not made
-        self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if in_parts else None
+        self._parts = place.kernels.alloc(split * self._parameters, "parts of a gradient") if split > 1 else None
 
     def _list_kernels(self, offsets: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         if offsets.size <= LONGEST_LIST:
@@ -227,10 +227,11 @@ class DeviceConvolution(DeviceLayer):
         if not self._minimal:
             return space
         place, shape = self.place, self._shape
+        # What is direct beside it, gradients of single samples, keeps its tile; their sums are not dealt to parts.
+        beside = {**space.default, "SPLIT": 1}
 
-        # What is direct beside it, gradients of single samples, keeps its tile.
         def allowed(tile: Parameters) -> bool:
-            kept = {**space.default, "WINOGRAD": tile["WINOGRAD"]}
+            kept = {**beside, "WINOGRAD": tile["WINOGRAD"]}
             return dict(tile) == kept if tile["WINOGRAD"] else all(own.holds(tile) for own in space.constraints)
 
         def instructions(made: int) -> float:
@@ -238,7 +239,7 @@ class DeviceConvolution(DeviceLayer):
 
         best = min(MADE, key=instructions)
         direct = place.blocks() * prod(self._made) * self._sources * self._maps * DIRECT_GRADIENT
-        default = {**space.default, "WINOGRAD": best} if instructions(best) < direct else None
+        default = {**beside, "WINOGRAD": best} if instructions(best) < direct else None
         return with_winograd(space, Constraint("few sums, and none of Winograd's", allowed), default, MADE)
 
     @classmethod
@@ -304,9 +305,8 @@ class DeviceConvolution(DeviceLayer):
             work = self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)
             return [replace(work, sums=(0, 1))]
         parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
-        defines = dict(self._gradient) | {"SUM_SAMPLES": 1}
         arguments = (self._parts, place.gradient, place.theta0, place.add)
-        return [parts, self._bind("gradient", "add_parts", _GROUPS_OF_PARTS, arguments, defines)]
+        return [parts, self._bind_gradient("add_parts", tiles(self._parameters, RUN), arguments, 1)]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]
@@ -328,7 +328,11 @@ class DeviceConvolution(DeviceLayer):
         )
         groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
         arguments = (place.dy, place.y_in, place.counts(samples)[0], rows, np.int64(width), first, add, *self._offsets)
-        return self._bind("gradient", "gradient", groups, arguments, dict(tile) | {"SUM_SAMPLES": sum_samples})
+        return self._bind_gradient("gradient", groups, arguments, sum_samples)
+
+    def _bind_gradient(self, kernel: str, groups: int, arguments: tuple[Any, ...], sum_samples: int) -> Work:
+        defines = {**self._gradient, "SUM_SAMPLES": sum_samples, "RUN": RUN}
+        return self._bind("gradient", kernel, groups, arguments, defines)
 
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:
         every = self._sizes | self._options | defines

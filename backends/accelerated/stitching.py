@@ -40,8 +40,11 @@ _FUNCTIONS = """
 #undef LOCAL_ID
 #define GROUP_ID(axis) ((axis) == 0 ? group0 : (axis) == 1 ? group1 : group2)
 #define LOCAL_ID(axis) 0
+#undef GROUPS
+#define GROUPS(axis) a_function_does_not_know_how_many_groups_its_work_has
 """
-"""A function's group is an argument. RESTRICT says nothing of use once it is inlined, and PoCL took a tenth longer to carry it along."""
+"""A function's group is an argument; a kernel that asks how many there are is not compiled, since it would get those of all works. RESTRICT
+says nothing of use once it is inlined, and PoCL took a tenth longer to carry it along."""
 _SCALARS = {"int32": "int", "int64": "INDEX", "float32": "float", "float64": "double"}
 RAW_GROUP = "(int)get_group_id(0)"
 """A launch's own group, in a program whose functions get theirs as arguments."""

@@ -48,6 +48,14 @@ CASES = (
         Maps((1, 14, 14)),
         17,
     ),
+    # Few samples and maps of many points: accelerators deal what one kernel sums to several, in several layers at once.
+    _case(
+        "large-maps",
+        (Convolution(3, 5, activation="tanh"), Convolution(2, 5, activation="softsign"), MaxPooling(2), Dense(3)),
+        Maps((1, 40, 39)),
+        3,
+        Loss("mse"),
+    ),
     _case(
         "minimal",
         (

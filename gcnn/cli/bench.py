@@ -44,8 +44,8 @@ MALLOC = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
     "  gcnn bench --layer Convolution --with maps=16 --with kernel=5 --input 6x14x14 --on opencl --on torch\n\n"
     f"Models by name: {', '.join(MODELS)}. Places: backends (see: gcnn devices), with :INDEX for a device; and torch, for "
     "PyTorch's eager mode on the same processor, where it is installed. Beside torch on Linux, set "
-    f"{' and '.join(MALLOC)} to 1000000000: glibc else gives memory back between its steps, which would flatter the others; and "
-    "OMP_WAIT_POLICY to passive, else its threads spin while others compute; so do NumPy's without OPENBLAS_THREAD_TIMEOUT=4.",
+    f"{' and '.join(MALLOC)} to 1000000000: glibc else gives memory back between its steps, which would flatter the others. Beside "
+    "numpy, set OPENBLAS_THREAD_TIMEOUT to 4: its threads else spin for a tenth of a second while others compute.",
 )
 @click.argument("model", required=False)
 @click.option("--layer", help="One layer in place of a model, by its type, such as Convolution.")

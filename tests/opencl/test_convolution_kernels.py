@@ -25,6 +25,7 @@ from gcnn.maps import Maps
 CANARIES = 40
 """Elements behind every result, which must stay as they are."""
 THETA0 = 3
+RUN = 5
 """The layer's parameters do not begin where theta does."""
 LOPSIDED = [[1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]]
 STYLES = ("vectors", "scalars")
@@ -154,7 +155,7 @@ class Bound:
         inputs = 1 if self.layer.shared else tiles(self.sources, n)
         kernels = inputs * self.taps[0] * tiles(self.taps[1], r) * tiles(self.taps[2], t)
         defines = {"MAPS_TILE": m, "INPUTS_TILE": n, "ROWS_TILE": r, "TAPS_TILE": t, "COLUMNS_TILE": c}
-        defines |= {"SUM_SAMPLES": int(sum_samples), "SPLIT": split}
+        defines |= {"SUM_SAMPLES": int(sum_samples), "SPLIT": split, "RUN": RUN}
         groups = (split if sum_samples else blocks) * tiles(self.maps, m) * (kernels + 1)
         height = split if sum_samples else len(delta)
         rows = self.unfilled(height * self.parameters)
@@ -164,7 +165,8 @@ class Bound:
         if not sum_samples:
             return self.fetch(rows).reshape(height, self.parameters)
         whole = self.unfilled(THETA0 + self.parameters)
-        self._run("convolution_gradient.cl", "add_parts", 3, (rows, whole, np.int64(THETA0), np.int32(0)), defines)
+        groups = tiles(self.parameters, RUN)
+        self._run("convolution_gradient.cl", "add_parts", groups, (rows, whole, np.int64(THETA0), np.int32(0)), defines)
         assert np.isnan(self.fetch(whole)[:THETA0]).all()
         return self.fetch(whole)[THETA0:]
 

@@ -11,6 +11,7 @@ import pytest
 import gcnn
 from gcnn import kernels
 from gcnn.backend import Program
+from gcnn.backends.accelerated.errors import BuildFailed
 from gcnn.backends.accelerated.launches import MOST_WORKS
 from gcnn.backends.accelerated.plan import FUSED
 from gcnn.backends.accelerated.stitching import Chained, SideBySide
@@ -110,3 +111,13 @@ def test_kernels_alone_ask_for_their_group():
         text = re.sub(r"/\*.*?\*/", " ", kernels.files("gcnn.kernels").joinpath(name).read_text(), flags=re.DOTALL)
         for helper in re.finditer(r"^(?:INLINED|DEVICE)\b[^;{]*\{.*?^\}", text, re.DOTALL | re.MULTILINE):
             assert "GROUP_ID" not in helper[0], f"{name}: {helper[0][:80]}"
+
+
+def test_a_kernel_that_asks_for_the_size_of_its_grid_is_refused(launches, monkeypatch):
+    # It would get that of all works together.
+    source = kernels.source
+    right = "const int own = tile * UNITS_TILE"
+    assert right in source("dense_forward.cl")
+    monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(right, f"{right} + 0 * GROUPS(0)"))
+    with pytest.raises(BuildFailed, match="how_many_groups"):
+        launches("twice the same sizes", 5)
