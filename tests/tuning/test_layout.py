@@ -103,6 +103,15 @@ def test_nan_is_refused_too():
         trial_of({(8, 8): np.nan}).prepare({"LANES": 8, "V": 8})
 
 
+def test_a_unit_on_the_other_side_of_its_kink_is_no_fault():
+    expected = trial_of({})._expected[1]  # a network with max pooling
+    part = np.linalg.norm(expected) / np.sqrt(expected.size)
+    trial = trial_of({(8, 8): 0.005 * part, (16, 16): 0.05 * part})
+    trial.prepare({"LANES": 8, "V": 8})
+    with pytest.raises(WrongResult, match="∂r/∂x"):
+        trial.prepare({"LANES": 16, "V": 16})
+
+
 @pytest.fixture(params=["Intel(R) OpenCL", "Portable Computing Language"])
 def device(request):
     found = [d for d in BACKEND.devices() if isinstance(d, Device) and d.details["platform"] == request.param]

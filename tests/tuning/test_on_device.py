@@ -8,9 +8,9 @@ import pytest
 import gcnn
 from gcnn import kernels, layers
 from gcnn.backend import Device, Program
-from gcnn.backends.accelerated.backend import MAKERS
+from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
 from gcnn.backends.accelerated.dense import DeviceDense
-from gcnn.backends.accelerated.plan import AcceleratedPlan
+from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.accelerated.tuning import session
 from gcnn.backends.accelerated.tuning.choosers import Collector
 from gcnn.backends.accelerated.tuning.errors import WrongResult
@@ -57,6 +57,23 @@ def test_right_candidates_pass_and_run(tasks, limits):
         candidates = task.space.candidates(limits)
         run = task.trial().prepare(candidates[len(candidates) // 2])
         assert 0 < run(2) < 10
+
+
+def test_defaults_can_be_tried_where_a_gradient_is_dealt_to_parts_or_made_by_winograds_algorithm(device):
+    network = gcnn.Network([layers.Convolution(n, 3, padding=1) for n in (2, 32, 32)], (1, 64, 64), "mse")
+    collector, makers = Collector(), MAKERS | TOGETHER
+    AcceleratedPlan(
+        "opencl", BACKEND.runtime(device), device, makers, Program.of(network), "float32", 64, FUSED, collector
+    )
+    gradients = [task for task in collector.tasks if task.problem.name == "convolution_gradient.gradient"]
+    defaults = [task.space.default for task in gradients]
+    assert [(tile["SPLIT"] > 1, tile["WINOGRAD"] > 0) for tile in defaults] == [
+        (True, False),
+        (True, False),
+        (False, True),
+    ]
+    for task in (gradients[0], gradients[2]):
+        assert task.trial().prepare(task.space.default)(1) > 0
 
 
 BREAKS = {
