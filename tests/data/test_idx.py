@@ -281,7 +281,7 @@ def test_batches_are_read_from_a_set_four_times_larger_than_the_memory_allowed(t
                 file.write(b"\xff" if "images" in kind else b"\x09")
     program = [sys.executable, "-c", LARGER_THAN_MEMORY, str(tmp_path)]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     # The interpreter, NumPy and the labels; no images but those asked for.
     assert int(done.stdout) < 512 << 20
