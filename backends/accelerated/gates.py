@@ -51,7 +51,7 @@ class Gate:
     def let_go(self) -> None:
         """Hold the host's array no longer than the device needs it."""
         if self._lent is not None:
-            self._kernels.runtime.synchronize()
+            self._kernels.runtime.wait_for(self._lent)
             self._lent.raw = self._lent.host = None
             self._lent = None
             self._rows.change(None)

@@ -177,6 +177,13 @@ class Launches:
         return self.whole or self.training
 
     @cached_property
+    def to_losses(self) -> tuple[list[Enqueued], list[Enqueued]]:
+        """The same, up to the launch that leaves the losses, and after it."""
+        launches, losses = self.of_gradient, set(self.loss)
+        after = 1 + max(n for n, each in enumerate(launches) if not losses.isdisjoint(getattr(each, "works", [each])))
+        return launches[:after], launches[after:]
+
+    @cached_property
     def reverse(self) -> list[Enqueued]:
         """From the input and a cotangent of the output to the gradient and ∂r/∂x."""
         back = [self._gates.v.pack(self._samples), *self.output_delta, *self.slopes, *self.to_input]

@@ -43,12 +43,19 @@ class DeviceLoss:
         size = kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize
         self.samples = kernels.runtime.zeros(size, "losses of the samples", shared=True)
         self.factor = Setting(kernels.real(0.0))
+        self._scaled = 0
         weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
         self._weights: Buffer = kernels.constant(weights.astype(kernels.dtype), "weights of the loss")
 
     def scale(self, samples: int) -> float:
         """The factor of the reduction (Eq. 2; delmas, Eqs. 19 and 22)."""
         return self._loss.scale(samples, self._last.place.outputs)
+
+    def begin(self, samples: int) -> None:
+        """Before anything is enqueued for so many samples in all."""
+        if samples != self._scaled:
+            self.factor.change(self._last.place.kernels.real(self.scale(samples)))
+            self._scaled = samples
 
     def evaluate(self, samples: int) -> list[Work]:
         """The losses of so many samples, those of a part, and δ of the last layer."""

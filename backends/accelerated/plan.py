@@ -185,7 +185,7 @@ class AcceleratedPlan:
 
     def _begin(self, samples: int) -> None:
         if self._loss is not None:
-            self._loss.factor.change(self._kernels.real(self._loss.scale(samples)))
+            self._loss.begin(samples)
 
     def _for(self, samples: int) -> Launches:
         """The launch lists for so many samples of a part; those that were used last are kept."""
@@ -215,8 +215,7 @@ class AcceleratedPlan:
     @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
         self._upload(x, t)
-        self._form_gradient(len(x))
-        return self._mean_loss(len(x))
+        return self._form_gradient(len(x))
 
     @_exclusive
     def vjp(self, x: Array, v: Array) -> Array:
@@ -239,13 +238,11 @@ class AcceleratedPlan:
             self.count += 1
             self._update_on_host(rule)
             return loss
-        # All is enqueued before anything is waited for.
         self._upload(x, t)
         self._update.begin(self.hyperparameters, self.count + 1)
-        self._form_gradient(len(x))
-        self._update.apply()
+        loss = self._form_gradient(len(x), then=self._update.apply)
         self.count += 1
-        return self._update.penalty() + self._mean_loss(len(x))
+        return self._update.penalty() + loss
 
     @_exclusive
     def sample_gradients(self, x: Array, v: Array) -> Array:
@@ -317,15 +314,26 @@ class AcceleratedPlan:
         samples = Setting(np.int32(self._part), "samples")
         return Shares(units, tiles(self._lanes.blocks(self._part), units), samples, self.gradient.buffer, others)
 
-    def _form_gradient(self, samples: int) -> None:
-        launches = self._for(self._part)
+    def _form_gradient(self, samples: int, then: Callable[[], None] = lambda: None) -> float:
+        """Enqueue the gradient and `then`. The loss, which the device has before it is done with them: it goes on beside the host."""
+        launches, parts = self._for(self._part), range(0, samples, self._part)
         if self._shares is not None and launches.whole:
             self._shares.samples.change(np.int32(samples))
             self._begin(samples)
-            self._enqueue([*launches.preparation(self._lowest + 1), *launches.whole])
-            return
-        for launches in self._parts(samples, to=self._lowest + 1):
-            self._enqueue(launches.training)
+            self._enqueue(launches.preparation(self._lowest + 1))
+            first, rest = launches.to_losses
+            self._enqueue(first)
+        else:
+            for begin, launches in zip(parts, self._parts(samples, to=self._lowest + 1), strict=True):
+                first, rest = launches.to_losses
+                self._enqueue(first if begin == parts[-1] else [*first, *rest])
+        if self._runtime.waits_for_all:
+            loss = self._mean_loss(samples)
+            self._enqueue([*rest, then])
+        else:
+            self._enqueue([*rest, then])
+            loss = self._mean_loss(samples)
+        return loss
 
     def _upload(self, x: Array, t: Array) -> None:
         self._upload_inputs(x)

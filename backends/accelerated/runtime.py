@@ -34,12 +34,14 @@ class Buffer:
         nbytes: its size.
         name: what it is for, for messages.
         host: its bytes, where the host reads and writes the same memory; runtimes use it for transfers without a command.
+        used: where it has `host`: what the driver calls the end of the last launch that may use it; `None` where none does.
     """
 
-    __slots__ = ("__weakref__", "host", "name", "nbytes", "owner", "raw")
+    __slots__ = ("__weakref__", "host", "name", "nbytes", "owner", "raw", "used")
 
     def __init__(self, owner: object, raw: Any, nbytes: int, name: str, host: Array | None = None) -> None:
         self.owner, self.raw, self.nbytes, self.name, self.host = owner, raw, nbytes, name, host
+        self.used: Any = None
 
     def __repr__(self) -> str:
         return f"Buffer({self.name!r}, {self.nbytes:,} bytes)"
@@ -136,6 +138,8 @@ class Runtime(Protocol):
     """"opencl" or "cuda": which half of kernels/prelude.h is compiled."""
     device: Device
     limits: Limits
+    waits_for_all: bool
+    """Whether `wait_for` lasts until all that was enqueued is done. What may run beside the host is then better enqueued after it."""
 
     def alloc(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
         """Uninitialised memory; 0 bytes are allowed. Raises `OutOfDeviceMemory`.
@@ -156,7 +160,12 @@ class Runtime(Protocol):
         """Copy an array to byte `offset` of a buffer. Without `wait` the array must stay as it is until a synchronisation."""
 
     def download(self, source: Buffer, host: Array, offset: int = 0) -> None:
-        """Fill a contiguous array from byte `offset` of a buffer, when all that was enqueued is done."""
+        """Fill a contiguous array from byte `offset` of a buffer, when all launches that use it are done: of memory that the host shares
+        no more is waited for.
+        """
+
+    def wait_for(self, buffer: Buffer) -> None:
+        """Until all launches that use a buffer are done."""
 
     def copy(self, source: Buffer, target: Buffer, nbytes: int, source_offset: int = 0, target_offset: int = 0) -> None:
         """Copy bytes on the device; ranges of one buffer must not overlap."""

@@ -71,7 +71,9 @@ class DeviceUpdate:
         parts = self._chunks.groups * kernels.wide.itemsize
         self._of_penalty = runtime.alloc(parts, "parts of the penalty", shared=True)
         self._of_squares = runtime.alloc(parts, "parts of the gradient's norm", shared=True)
-        self._h = kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True)
+        # Two, in turns: the update before may still read its own.
+        self._h = [kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True) for _ in range(2)]
+        self._turn = 0
         self._factor = runtime.alloc(kernels.dtype.itemsize, "factor of the gradient", shared=True)
         runtime.upload(np.ones(1, kernels.dtype), self._factor)
         self._sent: tuple[float, ...] = ()
@@ -80,9 +82,10 @@ class DeviceUpdate:
         pulled = (theta, gradient, centre, mask, l2, limit, n)
         self._squares = self._bind("squares", (*pulled, self._of_squares))
         self._penalty = self._bind("penalty", (theta, centre, mask, n, self._of_penalty))
-        self._update = self._bind(
-            "update", (theta, gradient, first, second, centre, mask, l2, limit, n, self._h, self._factor)
-        )
+        self._update = [
+            self._bind("update", (theta, gradient, first, second, centre, mask, l2, limit, n, h, self._factor))
+            for h in self._h
+        ]
 
     def _vector(self, name: str, count: int) -> Buffer | None:
         """A vector of the penalty on the device, where the rule has it."""
@@ -102,7 +105,8 @@ class DeviceUpdate:
         """What a step can do before its gradient is there: numbers for the rule, and the penalty of the θ that it begins with."""
         numbers = self._numbers(hyperparameters, count)
         if numbers != self._sent:
-            self._kernels.runtime.upload(np.asarray(numbers, self._kernels.dtype), self._h)
+            self._turn = 1 - self._turn
+            self._kernels.runtime.upload(np.asarray(numbers, self._kernels.dtype), self._h[self._turn])
             self._sent = numbers
         if self._rule.l2:
             self._penalty()
@@ -114,7 +118,7 @@ class DeviceUpdate:
             norm = sqrt(self._total(self._of_squares))
             factor = self._rule.clip_norm / norm if norm > self._rule.clip_norm else 1.0
             self._kernels.runtime.upload(np.full(1, factor, self._kernels.dtype), self._factor)
-        self._update()
+        self._update[self._turn]()
 
     def penalty(self) -> float:
         """½ λ Σ mask (θ - centre)² (delmas, Eq. 3) of the θ with which the step began; waits where there is one."""

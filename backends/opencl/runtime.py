@@ -27,6 +27,7 @@ from gcnn.backends.opencl.transfers import (
     return_lent,
     same_memory,
     shared_memory,
+    waits_for_all,
     write_mapped,
 )
 from gcnn.maps import Array
@@ -48,7 +49,6 @@ class OpenCLRuntime:
 
     Attributes:
         mapped_from: bytes from which transfers that wait go through a mapped buffer; `transfers.NEVER` copies all.
-        busy: whether something was enqueued since the last synchronisation.
     """
 
     language = "opencl"
@@ -64,8 +64,8 @@ class OpenCLRuntime:
     ) -> None:
         self.device, self.limits = device, limits
         self._cl, self._handle, self._cache = cl, handle, cache or BinaryCache()
-        self.mapped_from, self._shares, self.busy = mapped_from(device), can_share(cl, handle, device), False
-        self._lending = lending(cl, handle, device)
+        self.mapped_from, self._shares = mapped_from(device), can_share(cl, handle, device)
+        self._lending, self.waits_for_all = lending(cl, handle, device), waits_for_all(device)
         self._process = os.getpid()
         self._closed = False
         self._tally = Tally()
@@ -122,7 +122,7 @@ class OpenCLRuntime:
         if host.nbytes == 0:
             return
         if target.host is not None:
-            self._wait_where_busy()
+            self.wait_for(target)
             target.host[offset : offset + host.nbytes] = bytes_of(host)
             return
         if wait and host.nbytes >= self.mapped_from:
@@ -141,7 +141,7 @@ class OpenCLRuntime:
             self.synchronize()
             return
         if source.host is not None:
-            self._wait_where_busy()
+            self.wait_for(source)
             if same_memory(source.host, host):
                 self._guarded(return_lent, self._cl, self.queue, source.raw, host)
             else:
@@ -168,9 +168,7 @@ class OpenCLRuntime:
             )
 
     def _transfer(self, target: Any, source: Any, **options: Any) -> Any:
-        done = self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
-        self.busy = True
-        return done
+        return self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
 
     def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
@@ -189,7 +187,6 @@ class OpenCLRuntime:
             self._cl.enqueue_fill_buffer(self.queue, target.raw, value, offset, count * value.nbytes)
         except self._cl.Error as error:
             raise explain(error, self.device.name, "filling", target.name, target.nbytes) from error
-        self.busy = True
 
     def _check_range(self, buffer: Buffer, offset: int, nbytes: int) -> None:
         self.check()
@@ -236,14 +233,23 @@ class OpenCLRuntime:
         self.check()
         return OpenCLEvent(self._cl.enqueue_marker(self.queue))
 
-    def _wait_where_busy(self) -> None:
-        if self.busy:
+    def wait_for(self, buffer: Buffer) -> None:
+        if buffer.host is None:
             self.synchronize()
+            return
+        used, buffer.used = buffer.used, None  # taken first: another thread may launch what uses it again
+        if used is None:
+            return
+        self.check()
+        try:
+            self.queue.flush()
+            used.wait()
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "waiting") from error
 
     def synchronize(self) -> None:
         self.check()
         uploads, self._uploads = self._uploads, []
-        self.busy = False  # before: what another thread enqueues meanwhile makes it busy again
         try:
             self.queue.finish()
         except self._cl.Error as error:
@@ -261,7 +267,7 @@ class OpenCLRuntime:
         self._programs.clear()
         for buffer in self._tally.live:
             buffer.raw.release()
-            buffer.raw = buffer.host = None
+            buffer.raw = buffer.host = buffer.used = None
         self._tally.clear()
 
 
@@ -322,6 +328,7 @@ class OpenCLLaunch:
         "_parameters",
         "_queue",
         "_set_bytes",
+        "_shared",
         "name",
     )
 
@@ -342,6 +349,7 @@ class OpenCLLaunch:
         # `set_arg` finds out that a scalar is not a buffer by 30 µs of caught exceptions; pyopencl's own calls use this.
         self._set_bytes = getattr(self._kernel, "_set_arg_buf", self._kernel.set_arg)
         self._arguments: list[Buffer | np.generic] = list(arguments)
+        self._shared: list[Buffer] = []
         for index, value in enumerate(arguments):
             self.set(index, value)
 
@@ -358,16 +366,19 @@ class OpenCLLaunch:
             raise explain(error, self._owner.device.name, doing) from error
         # pyopencl does not keep what is bound, and PoCL aborts the process where it is gone.
         self._arguments[index] = value
+        if isinstance(value, Buffer):
+            self._shared = [each for each in self._arguments if isinstance(each, Buffer) and each.host is not None]
 
     def __call__(self) -> None:
         owner = self._owner
         if owner._closed or owner._process != os.getpid():
             owner.check()
         try:
-            self._enqueue(self._queue, self._kernel, self._grid, self._block)
+            done = self._enqueue(self._queue, self._kernel, self._grid, self._block)
         except owner._cl.Error as error:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
-        owner.busy = True
+        for buffer in self._shared:
+            buffer.used = done
 
 
 def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:

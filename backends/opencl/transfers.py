@@ -38,6 +38,7 @@ NEVER = sys.maxsize
 ALIGNMENT = 64
 """Bytes, of the longest vectors."""
 _COPIES = "Portable Computing Language"
+_ON_WAITING_THREADS = "Intel(R) OpenCL"
 _BUFFER, _SYSTEM = 1 << 1, 1 << 2
 """CL_DEVICE_SVM_FINE_GRAIN_BUFFER, memory that both allocate together, and _SYSTEM: kernels take any pointer of the host's."""
 
@@ -51,6 +52,13 @@ def mapped_from(device: Device) -> int:
 def can_share(cl: Any, handle: Any, device: Device) -> bool:
     """Whether the device is the host and takes its fine-grained memory."""
     return device.kind == "cpu" and bool(_shared_kinds(cl, handle) & _BUFFER)
+
+
+def waits_for_all(device: Device) -> bool:
+    """Whether an event's end is seen only when what was enqueued after it is done too. Intel's runtime for CPUs goes through its queue on
+    the thread that waits.
+    """
+    return device.kind == "cpu" and device.details.get("platform") == _ON_WAITING_THREADS
 
 
 def _shared_kinds(cl: Any, handle: Any) -> int:
@@ -90,7 +98,8 @@ def return_lent(cl: Any, queue: Any, raw: Any, host: Array) -> None:
 
 def same_memory(one: Array, other: Array) -> bool:
     """Whether two contiguous arrays are the same bytes."""
-    return one.nbytes == other.nbytes and one.ctypes.data == other.ctypes.data
+    # The first two tell the common cases apart in a tenth of the time of the third.
+    return one.nbytes == other.nbytes and np.may_share_memory(one, other) and one.ctypes.data == other.ctypes.data
 
 
 def bytes_of(array: Array) -> Array:

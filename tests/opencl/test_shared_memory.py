@@ -115,3 +115,43 @@ def test_a_step_makes_no_transfer_by_command(device, monkeypatch):
 
     monkeypatch.setattr(model.plan._runtime, "_guarded", refuse)
     assert step(x, t) < first
+
+
+def test_a_download_waits_for_no_launch_that_does_not_use_it(sharing, slow, upload):
+    if sharing.waits_for_all:
+        pytest.skip("not run: the driver waits for all that was enqueued")
+    from pyopencl import command_execution_status as status
+
+    x, y, z = upload(sharing, np.ones(ITEMS, "float32")), *(sharing.zeros(4 * ITEMS, "y", shared=True) for _ in "yz")
+    slow(x, y)()
+    late = slow(x, z)
+    late()
+    running = z.used
+    host = np.empty(ITEMS, "float32")
+    sharing.download(y, host)
+    assert np.all(host == 1)
+    assert running.command_execution_status != status.COMPLETE
+    sharing.download(z, host)
+    assert running.command_execution_status == status.COMPLETE
+
+
+@pytest.mark.parametrize("hidden", [3, 5000], ids=["chained", "apart"])
+def test_a_step_answers_before_what_nobody_waits_for(device, monkeypatch, hidden):
+    """The same bits whether what follows the losses is enqueued before or after they are waited for."""
+    x, t = np.random.default_rng(0).random((2, 40, 30)).astype("float32")
+    found = []
+    for late in (False, True):
+        model = Network([Dense(hidden, activation="tanh"), Dense(30)], (30,), "mse").bind(
+            "opencl", device=device.index, batch=40
+        )
+        step = training_step(model, Adam(0.01, l2=0.1, clip_norm=0.5))
+        monkeypatch.setattr(model.plan._runtime, "waits_for_all", late)
+        losses = [step(x[:n], t[:n]) for n in (40, 7, 40, 1, 40)]
+        found.append((losses, model.theta))
+        launches = model.plan._for(40)
+        first, rest = launches.to_losses
+        assert [*first, *rest] == list(launches.of_gradient)
+        assert "losses.evaluate" in first[-1].label
+        assert not any("losses.evaluate" in launch.label for launch in rest)
+    assert found[0][0] == found[1][0]
+    assert np.array_equal(found[0][1], found[1][1])
