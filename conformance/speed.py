@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gcnn.backend import Program, find_device
+from gcnn.backend import Plan, Program, find_device
 from gcnn.backends.numpy import BACKEND
 from gcnn.conformance.subject import Subject
 from gcnn.layers import Convolution, Dense, Layer, MaxPooling
@@ -43,16 +43,18 @@ def speeds(subject: Subject) -> list[dict[str, Any]]:
         if subject.backend.capabilities.missing(program, subject.dtype):
             continue
         subjects = {"backend": subject, "oracle": Subject(BACKEND, find_device(BACKEND, 0), subject.dtype)}
-        times = interleaved({key: _step(one, program, network) for key, one in subjects.items()}, BLOCKS)
+        works = {key: _step(one, program, network) for key, one in subjects.items()}
+        finish = {key: plan.synchronize for key, (plan, _) in works.items()}
+        times = interleaved({key: step for key, (_, step) in works.items()}, BLOCKS, finish=finish)
         milliseconds = times["backend"].median * 1e3
         ratio = times["oracle"].median / times["backend"].median
         rows.append({"work": name, "dtype": subject.dtype, "milliseconds": milliseconds, "times the oracle": ratio})
     return rows
 
 
-def _step(subject: Subject, program: Program, network: Network) -> Callable[[], float]:
+def _step(subject: Subject, program: Program, network: Network) -> tuple[Plan, Callable[[], float]]:
     plan = subject.backend.plan(program, subject.device, subject.dtype, BATCH)
     plan.vectors.copy(plan.vectors.upload(subject.cast(network.initial_parameters())), plan.theta)
     rng = np.random.default_rng(0)
     x, t = (subject.cast(rng.standard_normal((BATCH, *maps.shape))) for maps in (program.inputs, program.outputs))
-    return lambda: plan.step(x, t)
+    return plan, lambda: plan.step(x, t)

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 SETTLE = 8
 """The part of a block that goes before it, untimed."""
@@ -28,42 +29,54 @@ class Timing:
     calls: int
 
 
-def interleaved(works: Mapping[str, Callable[[], object]], blocks: int = 15, least: float = 0.02) -> dict[str, Timing]:
+def interleaved(
+    works: Mapping[str, Callable[[], object]],
+    blocks: int = 15,
+    least: float = 0.02,
+    finish: Mapping[str, Callable[[], object]] = MappingProxyType({}),
+) -> dict[str, Timing]:
     """Time works block by block, each in its turn. An eighth of a block settles it first: threads of the one before may still be spinning,
     its own are asleep, and the caches are the other's.
 
     Args:
-        works: what to call, by name; a call must wait until its work is done.
+        works: what to call, by name; a call must wait until its work is done, but for what `finish` waits for.
         blocks: times to take of each; one more before them warms up.
         least: seconds that a block should last; faster works are called several times in one.
+        finish: by name, what waits for work that calls have left behind: called at the end of a block, as a part of it.
 
     Raises:
         ValueError: no blocks.
     """
     if blocks < 1:
         raise ValueError(f"blocks must be at least 1, got {blocks}.")
-    calls = {name: _calls(work, least) for name, work in works.items()}
+    ends = {name: finish.get(name, _nothing) for name in works}
+    calls = {name: _calls(work, least, ends[name]) for name, work in works.items()}
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(blocks):
         for name, work in works.items():
-            _seconds(work, -(-calls[name] // SETTLE))
-            times[name].append(_seconds(work, calls[name]))
+            _seconds(work, -(-calls[name] // SETTLE), ends[name])
+            times[name].append(_seconds(work, calls[name], ends[name]))
     return {name: _timing(values, calls[name]) for name, values in times.items()}
 
 
-def _calls(work: Callable[[], object], least: float) -> int:
+def _nothing() -> None:
+    """What is to be waited for after a call that has waited."""
+
+
+def _calls(work: Callable[[], object], least: float, finish: Callable[[], object]) -> int:
     """How many calls last so long; the calls made to find out warm up."""
     work()
     calls = 1
-    while (spent := _seconds(work, calls) * calls) < least:
+    while (spent := _seconds(work, calls, finish) * calls) < least:
         calls = max(2 * calls, int(calls * least / max(spent, 1e-9)))
     return calls
 
 
-def _seconds(work: Callable[[], object], calls: int) -> float:
+def _seconds(work: Callable[[], object], calls: int, finish: Callable[[], object]) -> float:
     start = time.perf_counter()
     for _ in range(calls):
         work()
+    finish()
     return (time.perf_counter() - start) / calls
 
 

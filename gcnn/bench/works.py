@@ -82,6 +82,7 @@ def compare(
         raise DataError(f"places must be named, each once; got {', '.join(places) or 'none'}.")
     x, t = samples(network, batch, dtype)
     calls: dict[str, Callable[[], object]] = {}
+    finish: dict[str, Callable[[], object]] = {}
     reports: dict[str, dict[str, Any]] = {}
     losses: dict[str, float] = {}
     for place in places:
@@ -94,11 +95,12 @@ def compare(
         model = bound(network, place, dtype, batch)
         losses[place] = model.loss(x, t)
         calls[place], reports[place] = _call(model, optimizer(), work, x, t), model.report()
+        finish[place] = model.plan.synchronize
     expected = losses[places[0]]
     for place, loss in losses.items():
         if not abs(loss - expected) <= AGREE * max(abs(expected), 1e-6):
             raise DataError(f"{place} has a loss of {loss:g} where {places[0]} has {expected:g}: not the same work.")
-    return Comparison(work, batch, dtype, interleaved(calls, blocks), reports)
+    return Comparison(work, batch, dtype, interleaved(calls, blocks, finish=finish), reports)
 
 
 def bound(network: Network, place: str, dtype: str, batch: int) -> Model:

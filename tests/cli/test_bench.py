@@ -98,6 +98,12 @@ def test_works_take_turns_and_fast_ones_are_called_often_enough(monkeypatch):
     turns = (["slow"] * 2 + ["fast"] * (settled + fast)) * 3  # each settles before it is timed
     assert order[-len(turns) :] == turns
 
+    def wait():
+        clock[0] += 0.004 * fast
+
+    found = timing.interleaved({"fast": work("fast", 0.004)}, blocks=3, least=0.02, finish={"fast": wait})
+    assert found["fast"].median == pytest.approx(0.004 * (1 + fast / found["fast"].calls))
+
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="not run: PyTorch is not installed")
 @pytest.mark.parametrize("name", ["lenet", "lenet5", "simard", "delmas", "vgg-small", "mlp"])
