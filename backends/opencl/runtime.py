@@ -159,6 +159,7 @@ class OpenCLRuntime:
         self._check_range(source, source_offset, nbytes)
         self._check_range(target, target_offset, nbytes)
         if source.host is not None:
+            self.wait_for(source)
             self.upload(source.host[source_offset : source_offset + nbytes], target, target_offset)
         elif target.host is not None:
             self.download(source, target.host[target_offset : target_offset + nbytes], source_offset)

@@ -76,6 +76,17 @@ def test_a_download_waits_for_the_kernel_that_writes(sharing, slow, upload, down
     assert np.all(download(sharing, y) == 1)
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["to the device", "to shared memory"])
+def test_a_copy_waits_for_the_kernels_that_use_what_it_reads_and_writes(sharing, slow, upload, download, shared):
+    y, z = sharing.zeros(4 * ITEMS, "y", shared=True), sharing.zeros(4 * ITEMS, "z", shared=shared)
+    slow(upload(sharing, np.ones(ITEMS, "float32")), y)()
+    sharing.copy(y, z, z.nbytes)
+    slow(upload(sharing, np.full(ITEMS, 2, "float32")), y)()
+    sharing.copy(z, y, z.nbytes)
+    assert np.all(download(sharing, z) == 1)
+    assert np.all(download(sharing, y) == 1)
+
+
 def test_a_launch_that_runs_keeps_what_nobody_else_holds(sharing, slow, download):
     x, y = sharing.alloc(4 * ITEMS, "x", shared=True), sharing.alloc(4 * ITEMS, "y")
     sharing.upload(np.ones(ITEMS, "float32"), x)
