@@ -18,6 +18,7 @@ from gcnn.backends.accelerated.limits import Limits, check_allocation, check_lau
 from gcnn.backends.accelerated.runtime import Buffer, Event, Kernel, MemoryUse, Tally
 from gcnn.backends.opencl.build import build
 from gcnn.backends.opencl.faults import explain
+from gcnn.backends.opencl.settling import settles
 from gcnn.backends.opencl.transfers import (
     bytes_of,
     can_share,
@@ -77,6 +78,7 @@ class OpenCLRuntime:
             self.queue = cl.CommandQueue(self.context, handle, properties=cl.command_queue_properties.PROFILING_ENABLE)
         except cl.Error as error:
             raise explain(error, device.name, "opening the device") from error
+        settles(self)
 
     def check(self) -> None:
         """Raises `DeviceError` after `close`, and in a child process, where drivers may hang."""
@@ -125,6 +127,8 @@ class OpenCLRuntime:
             self.wait_for(target)
             target.host[offset : offset + host.nbytes] = bytes_of(host)
             return
+        if wait:
+            self._before_blocking()
         if wait and host.nbytes >= self.mapped_from:
             self._guarded(write_mapped, self._cl, self.queue, host, target.raw, offset)
             return
@@ -147,6 +151,7 @@ class OpenCLRuntime:
             else:
                 bytes_of(host)[...] = source.host[offset : offset + host.nbytes]
             return
+        self._before_blocking()
         # Taken first: what another thread uploads meanwhile is kept for the next time.
         uploads, self._uploads = self._uploads, []
         if host.nbytes >= self.mapped_from:
@@ -170,6 +175,11 @@ class OpenCLRuntime:
 
     def _transfer(self, target: Any, source: Any, **options: Any) -> Any:
         return self._guarded(self._cl.enqueue_copy, self.queue, target, source, **options)
+
+    def _before_blocking(self) -> None:
+        """In a forked child Intel's runtime has no threads: what is enqueued runs where somebody waits for all of it, and there alone."""
+        if self.waits_for_all:
+            self.synchronize()
 
     def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         try:
@@ -235,11 +245,11 @@ class OpenCLRuntime:
         return OpenCLEvent(self._cl.enqueue_marker(self.queue))
 
     def wait_for(self, buffer: Buffer) -> None:
-        if buffer.host is None:
-            self.synchronize()
-            return
         used, buffer.used = buffer.used, None  # taken first: another thread may launch what uses it again
-        if used is None:
+        if buffer.host is not None and used is None:
+            return
+        if buffer.host is None or self.waits_for_all:
+            self.synchronize()
             return
         self.check()
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 CHILD = """
@@ -55,6 +57,33 @@ if when == "after":
 """
 
 
+AFTER_STEPS = """
+import os, signal, sys
+import numpy as np
+import gcnn
+from gcnn.layers import Dense
+
+def train():
+    model = gcnn.Network([Dense(40, activation="tanh"), Dense(10)], 30, "mse").bind("opencl", sys.argv[1], batch=64)
+    step = gcnn.training_step(model, gcnn.optimizers.Adam(0.01))
+    return lambda: step(np.ones((64, 30), "float32"), np.ones((64, 10), "float32"))
+
+step = train()
+for turn in range(25):
+    last = step()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        status = 1
+        try:
+            status = int(train()() < last)
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+print("25 children")
+"""
+
+
 @pytest.fixture
 def fork(run_python, device):
     def forked(when: str) -> str:
@@ -84,3 +113,25 @@ def test_a_child_opens_its_own_runtime_where_the_driver_survives_a_fork_and_is_t
         assert "own: BackendUnavailable" in said
         assert "the driver's threads did not come along" in said
         assert "spawn" in said
+
+
+def test_children_that_are_forked_right_after_a_step_do_not_wait_for_threads_that_stay_behind(run_python, device):
+    if device.details["platform"] != "Intel(R) OpenCL":
+        pytest.skip("not run: the driver does not survive a fork")
+    done = run_python(AFTER_STEPS, str(device.index))
+    assert (done.returncode, done.stdout) == (0, "25 children\n"), done.stderr
+
+
+def test_a_process_forks_when_its_kernels_are_done(runtime, compile_text):
+    text = "KERNEL void long_one(GLOBAL REAL* x) { for (int n = 0; n < 1 << 22; ++n) x[0] = sin(x[0]); }"
+    from pyopencl import command_execution_status
+
+    x = runtime.zeros(4, "x")
+    runtime.bind(compile_text(runtime, text).kernel("long_one"), (1,), (1,), (x,))()
+    end = runtime.mark()
+    runtime.queue.flush()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert end.raw.command_execution_status == command_execution_status.COMPLETE
+    assert os.waitpid(child, 0)[1] == 0
