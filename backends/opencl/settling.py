@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakSet, finalize
 
 REST = 0.02
-"""Seconds until threads that have nothing more to do sleep. Of 100 children that were forked right after a kernel 3 to 5 hung without it."""
+"""Seconds until threads that have nothing to do sleep. Of 100 children that were forked right after a kernel 3 to 5 hung without it."""
 _open: WeakSet[Any] = WeakSet()
 """Runtimes of this process."""
 
