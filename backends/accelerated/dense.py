@@ -60,12 +60,13 @@ class DeviceDense(DeviceLayer):
         runtime, blocks = place.kernels.runtime, place.blocks()
         units = runtime.limits.compute_units
         chained = place.kernels.chained
-        busy, together, panels = (1, 1, False) if chained else (units, blocks, not self._table)
+        # An item of a chain has its blocks, and reads a weight once for them.
+        busy, together, panels = (1, (chained,), False) if chained else (units, within(BLOCKS, blocks), not self._table)
         self._products = {
             "forward": Product("UNITS_TILE", place.outputs, place.inputs, place.inputs, 1),
             "backpropagate": Product("INPUTS_TILE", place.inputs, place.outputs, 1, place.inputs),
         }
-        forward, back = (one.space(together, busy, panels) for one in self._products.values())
+        forward, back = (one.space(chained or blocks, together, busy, panels) for one in self._products.values())
         gradient = (
             table_space(self._columns)
             if self._table
@@ -185,8 +186,9 @@ class Product:
         """As macros."""
         return {"ROWS": self.rows, "DEPTH": self.depth, "ROW_STEP": self.row_step, "DEPTH_STEP": self.depth_step}
 
-    def space(self, blocks: int, busy: int, panels: bool) -> Space:
-        """Tiles, where so many compute units are busy with so many blocks, and whether weights are laid into panels where that is possible.
+    def space(self, blocks: int, together: Sequence[int], busy: int, panels: bool) -> Space:
+        """Tiles, where so many compute units are busy with so many blocks, of which an item may take `together`, and whether weights are
+        laid into panels where that is possible.
 
         Candidates are ranked by what they load (`cost.matrix_product`), a vector of lanes counting as one.
         """
@@ -201,7 +203,7 @@ class Product:
             laid = tile["PANELS"] * PACK * self.rows * self.depth / busy
             return tiles(items, busy) * (ITEM + self.depth * step) + laid
 
-        choices = {self.tile: within(ROWS, self.rows), "BLOCKS_TILE": within(BLOCKS, blocks)}
+        choices = {self.tile: within(ROWS, self.rows), "BLOCKS_TILE": together}
         return tile_space(choices | {"PANELS": (0, 1) if panels else (0,)}, loads, seconds)
 
 
@@ -238,7 +240,7 @@ def tile_space(parameters: dict[str, Sequence[int]], loads: Cost, seconds: Cost)
     return Space(
         parameters=parameters,
         default=min(filter(few.holds, every), key=lambda tile: (seconds(tile), loads(tile))),
-        benchmark={parameter: int(parameter != "PANELS") for parameter in parameters},
+        benchmark={parameter: min(choices) for parameter, choices in parameters.items()},
         constraints=(few,),
         cost=loads,
     )

@@ -60,7 +60,7 @@ class Launches:
         gates: where samples come in and leave.
         lowest: the first layer with parameters; below it slopes are formed for ∂r/∂x only.
         samples: how many.
-        together: whether works are put together.
+        chained: blocks that an item of a chain takes together; 0 where works are not put together.
         shares: how a batch can be dealt to compute units, each of which goes through all of it alone.
 
     Attributes:
@@ -75,13 +75,14 @@ class Launches:
         gates: Gates,
         lowest: int,
         samples: int,
-        together: bool,
+        chained: int,
         shares: Shares | None = None,
     ) -> None:
         self._layers, self._loss, self._gates = layers, loss, gates
         self.lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
-        self._together, self._shares = together, shares
+        self._units = layers[0].place.kernels.runtime.limits.compute_units
+        self._chained, self._shares = chained, shares
         # Weak: works for gradients of single samples are made anew in every call.
         self.origins: WeakKeyDictionary[Work, Origin] = WeakKeyDictionary()
         self._prepared: dict[int | None, list[Enqueued]] = {}
@@ -168,7 +169,7 @@ class Launches:
         if self._shares is None or not can_be or any(work.sums is None for work in gradients):
             return []
         chain += [work for work in gradients if not work.sums]
-        launch = PerUnit(chain, [work for work in gradients if work.sums], self._blocks, self._shares)
+        launch = PerUnit(chain, [work for work in gradients if work.sums], self._blocks, self._chained, self._shares)
         return [launch, *self._shares.add_up(self._layers[0].place.kernels)]
 
     @property
@@ -199,13 +200,16 @@ class Launches:
 
     def _stitched(self, chain: Sequence[Work], rows: Sequence[Sequence[Work]]) -> list[Enqueued]:
         """Works in a chain, then rows of works that do not depend on one another; in few launches where works can be stitched."""
-        if not self._together:
+        if not self._chained:
             return [*chain, *chain_of(*rows)]
         launches: list[Enqueued] = []
         for linked, run in groupby(chain, key=lambda work: work.chained and can_be_stitched(work)):
             works = list(run)
+            if not linked or (len(works) == 1 and self._blocks < self._units):
+                launches += works  # which all units share; a chain of one would be one unit's
+                continue
             parts = (works[first : first + MOST_WORKS] for first in range(0, len(works), MOST_WORKS))
-            launches += (Chained(part, self._blocks) for part in parts) if linked else works
+            launches += (Chained(part, self._blocks, self._chained) for part in parts)
         for row in rows:
             apart = [work for work in row if work.alone or not can_be_stitched(work)]
             together = [work for work in row if work not in apart]

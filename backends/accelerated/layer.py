@@ -8,6 +8,7 @@ from functools import partial
 from gcnn import activations
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
 from gcnn.backends.accelerated.tuning.trial import LayerMaker, LayerTrial
@@ -31,6 +32,8 @@ FROM_Z = frozenset({"soft_logistic", "softsign", "softplus"})
 """Activations whose φ' is formed from z; the others' from y."""
 POINTS = 64
 """Points that one work-item takes of an elementwise kernel."""
+STEPS = 4
+"""What a value of it takes, counted in multiply-adds of vectors."""
 
 
 class DeviceLayer:
@@ -147,4 +150,6 @@ def activation_delta(place: Place, activation: str, samples: int) -> list[Work]:
         return [place.kernels.bind("activation.cl", "softmax_delta", (blocks,), arguments, ACTIVATION=0, **sizes)]
     groups, number = (tiles(place.outputs, POINTS), blocks), NUMBERS.index(activation)
     arguments = (place.z, place.y, place.dy)
-    return [place.kernels.bind("activation.cl", "delta", groups, arguments, ACTIVATION=number, **sizes)]
+    work = place.kernels.bind("activation.cl", "delta", groups, arguments, ACTIVATION=number, **sizes)
+    # So few values that a launch would take longer go along with what is before and after them.
+    return [replace(work, chained=work.chained or STEPS * place.outputs * blocks <= cost.LAUNCH)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from gcnn.backends.accelerated.place import Kernels
 from gcnn.backends.accelerated.runtime import Buffer
-from gcnn.backends.accelerated.stitching import RAW_GROUP, Stitched, Text, axes
+from gcnn.backends.accelerated.stitching import RAW_GROUP, Stitched, Text, Tile, axes, repeated
 from gcnn.backends.accelerated.vectors import Chunks
 from gcnn.backends.accelerated.work import Argument, Bound, Setting, Work
 
@@ -53,16 +53,18 @@ class PerUnit(Stitched):
         chain: works that compute block by block, in order.
         sums: works that add up over blocks, which do not depend on one another.
         blocks: for how many both were made; how many there are is decided by what units have.
+        together: how many it takes through a work together, a divisor of those that a unit has memory for.
         shares: what units have for themselves.
     """
 
-    def __init__(self, chain: Sequence[Work], sums: Sequence[Work], blocks: int, shares: Shares) -> None:
+    def __init__(self, chain: Sequence[Work], sums: Sequence[Work], blocks: int, together: int, shares: Shares) -> None:
         super().__init__([*chain, *sums])
-        self._chain, self._sums, self._blocks, self._shares = chain, sums, blocks, shares
+        self._chain, self._sums, self._shares = chain, sums, shares
+        self._tile = Tile(together, blocks, "slot + own")
 
     @cached_property
     def launch(self) -> Bound:
-        text, shares = Text(self.works), self._shares
+        text, shares, tile = Text(self.works), self._shares, self._tile
         total, gradient, others = (text.parameter(each) for each in (shares.samples, shares.gradient, shares.others))
         body = [
             f"    const int unit = {RAW_GROUP}, slot = unit * {shares.blocks}, count = ({total} + LANES - 1) / LANES;",
@@ -70,20 +72,15 @@ class PerUnit(Stitched):
             f"    GLOBAL void* share = unit == 0 ? {gradient} : {_moved(others, 'unit - 1', shares.gradient.nbytes)};",
             f"    for (int at = begin; at == begin || at < end; at += {shares.blocks}) {{",
             f"        const int own = end - at < {shares.blocks} ? end - at : {shares.blocks};",
-            "        for (int block = slot; block < slot + own; ++block) {",
+            f"        {tile.loop('slot')} {{",
             f"            const int first = (at - slot) * LANES, samples = {total} - first, blocks = slot + own;",
-            *(f"            {self._of_block(text, work)}" for work in self._chain),
+            *(f"            {line}" for line in tile.through(text, self._chain, _roles)),
             "        }",
             "        const int samples = own * LANES, blocks = own, add = at > begin;",
             *(f"        {self._of_unit(text, work)}" for work in self._sums),
             "    }",
         ]
         return text.bind("per_unit", body, shares.units)
-
-    def _of_block(self, text: Text, work: Work) -> str:
-        """All groups of a work for one block."""
-        own = work.groups_of_block(self._blocks)
-        return _loop(prod(own), text.call(work, axes("group", own, "block"), _roles(work)))
 
     def _of_unit(self, text: Text, work: Work) -> str:
         """All groups of a work that adds up, for the unit's blocks, which begin at its slot."""
@@ -93,7 +90,7 @@ class PerUnit(Stitched):
             assert isinstance(values, Buffer)
             slots = self._shares.units * self._shares.blocks
             instead[values] = _moved(text.parameter(values), "slot", values.nbytes // slots)
-        return _loop(prod(work.groups), text.call(work, axes("group", work.groups, None), instead))
+        return repeated(prod(work.groups), text.call(work, axes("group", work.groups, None), instead))
 
 
 _ENDS = {"begin": "unit", "end": "(unit + 1)"}
@@ -106,7 +103,3 @@ def _roles(work: Work) -> dict[Argument, str]:
 
 def _moved(pointer: str, count: str, nbytes: int) -> str:
     return f"(GLOBAL void*)((GLOBAL char*){pointer} + (INDEX)({count}) * {nbytes})"
-
-
-def _loop(count: int, call: str) -> str:
-    return f"for (int group = 0; group < {count}; ++group) {call};"

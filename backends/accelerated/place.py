@@ -27,7 +27,8 @@ class Kernels:
         wide: of the sums: float64 where the device has it.
         lanes: the blocks.
         chooser: what chooses the parameters that are tuned.
-        chained: whether a group of values stays in its block, so that a block can be taken through one kernel after another.
+        chained: blocks that an item takes together through one kernel after another, since groups stay in theirs; 0 where a kernel is a
+            launch of its own.
         strict: whether kernels may only add the equations' own products (`gcnn.backend.Program.precision`).
     """
 
@@ -35,7 +36,7 @@ class Kernels:
     dtype: np.dtype[Any]
     lanes: Lanes
     chooser: Chooser = Defaults()  # noqa: RUF009  # it has no state
-    chained: bool = False
+    chained: int = 0
     strict: bool = False
 
     @property
@@ -69,7 +70,9 @@ class Kernels:
         **defines: object,
     ) -> Work:
         """The same over groups of any shape; without one over at least so many work-items, in groups that the runtime chooses."""
-        return Work(self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments, self.chained)
+        return Work(
+            self.runtime, file, kernel, self.defines, defines, tuple(groups), block, arguments, self.chained > 0
+        )
 
     def alloc(self, count: int, name: str, shared: bool = False) -> Buffer:
         """Memory for so many values, 0 at first; shared with the host where the device can."""

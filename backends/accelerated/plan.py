@@ -122,6 +122,7 @@ class AcceleratedPlan:
         self.count = 0
         self._shares = self._deal()
         self._blocks = self._shares.units * self._shares.blocks if self._shares else self._lanes.blocks(self._part)
+        self._chained = self._pairs() if self._fused else 0
         self._values, self._slopes = self._memory(makers), self._memory(makers)
         self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
         self._loss = DeviceLoss(program, self._layers[-1], batch, self._first) if program.loss else None
@@ -159,7 +160,7 @@ class AcceleratedPlan:
         closed = loss is not None and is_last and (loss.name, activation) in CLOSED
         linked = self._fused and stays_in_chain(stage, self._part, self._kernels)
         return Place(
-            kernels=replace(self._kernels, chained=linked),
+            kernels=replace(self._kernels, chained=self._chained if linked else 0),
             stage=stage,
             batch=self._blocks * self._lanes.count,
             y_in=self._values[number],
@@ -191,7 +192,9 @@ class AcceleratedPlan:
         """The launch lists for so many samples of a part; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
-            launches = Launches(self._layers, self._loss, self._gates, self._lowest, samples, self._fused, self._shares)
+            launches = Launches(
+                self._layers, self._loss, self._gates, self._lowest, samples, self._chained, self._shares
+            )
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -313,6 +316,13 @@ class AcceleratedPlan:
         others = self._kernels.alloc((units - 1) * count, "gradients of other compute units")
         samples = Setting(np.int32(self._part), "samples")
         return Shares(units, tiles(self._lanes.blocks(self._part), units), samples, self.gradient.buffer, others)
+
+    def _pairs(self) -> int:
+        """Blocks that an item takes through a chain together, which then share the weights that they read: two, where units stay busy."""
+        units, blocks = self._runtime.limits.compute_units, self._lanes.blocks(self._part)
+        if self._shares is not None:
+            return 2 - self._shares.blocks % 2
+        return 2 if 2 * tiles(tiles(blocks, 2), units) <= tiles(blocks, units) else 1
 
     def _form_gradient(self, samples: int, then: Callable[[], None] = lambda: None) -> float:
         """Enqueue the gradient and `then`. The loss, which the device has before it is done with them: it goes on beside the host."""

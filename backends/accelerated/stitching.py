@@ -1,6 +1,6 @@
 """Several works in one launch. Kernels stay as they are written: each becomes a function whose group is an argument.
 
-    Chained       one work-item takes a block through works that follow one another: what one leaves the next finds in the cache,
+    Chained       one work-item takes a block or two through works that follow one another: what one leaves the next finds in the cache,
                   and nobody waits between them
     SideBySide    the groups of works that do not depend on one another, in one grid
     PerUnit       one work-item a compute unit takes its samples through a chain and adds up their gradient (per_unit.py)
@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from math import prod
 from types import MappingProxyType
 
 from gcnn import kernels
+from gcnn.backends.accelerated.place import tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.work import Argument, Bound, Setting, Work
 
@@ -81,25 +84,80 @@ class Stitched(ABC):
 
 
 class Chained(Stitched):
-    """One item a block, which runs the groups of its block, work by work.
+    """One item a block, or a tile of them, which runs the groups of its blocks, work by work.
 
     Args:
         works: in order. Blocks must be the last axis of every grid, or what varies slowest on its only one.
         blocks: how many.
+        together: how many an item takes; works whose groups compute as many get them all, others one after another.
     """
 
-    def __init__(self, works: Sequence[Work], blocks: int) -> None:
+    def __init__(self, works: Sequence[Work], blocks: int, together: int = 1) -> None:
         super().__init__(works)
-        self._blocks = blocks
+        self._blocks, self._together = blocks, together
 
     @cached_property
     def launch(self) -> Bound:
-        text, body = Text(self.works), [f"    const int block = {RAW_GROUP};"]
-        for work in self.works:
-            own = work.groups_of_block(self._blocks)
-            call = text.call(work, axes("group", own, "block"))
-            body.append(f"    for (int group = 0; group < {prod(own)}; ++group) {call};")
-        return text.bind("chained", body, self._blocks)
+        text, tile = Text(self.works), Tile(self._together, self._blocks, str(self._blocks))
+        body = [
+            f"    const int {tile.name} = {RAW_GROUP};",
+            *(f"    {line}" for line in tile.through(text, self.works)),
+        ]
+        return text.bind("chained", body, tiles(self._blocks, self._together))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Neighbouring blocks that an item takes through works, in the text of a kernel.
+
+    Attributes:
+        size: how many.
+        blocks: for how many the works were made.
+        end: those of the kernel, where the last tile may end before it is full.
+    """
+
+    size: int
+    blocks: int
+    end: str
+
+    @property
+    def name(self) -> str:
+        """The variable that counts tiles."""
+        return "block" if self.size == 1 else "tile"
+
+    @property
+    def _first(self) -> str:
+        """The first block of a tile."""
+        return self.name if self.size == 1 else f"{self.name} * {self.size}"
+
+    def loop(self, begin: str) -> str:
+        """The head of a loop over tiles, from block `begin` on, which is the first of one."""
+        number = begin if self.size == 1 else f"{begin} / {self.size}"
+        return f"for (int {self.name} = {number}; {self._first} < {self.end}; ++{self.name})"
+
+    def through(
+        self, text: Text, works: Sequence[Work], instead: Callable[[Work], Mapping[Argument, str]] = lambda work: {}
+    ) -> Iterator[str]:
+        """Statements, in order: works whose groups compute a whole tile get it, runs of others its blocks one after another."""
+        for size, run in groupby(works, key=lambda work: work.blocks_tile):
+            assert size in (1, self.size), "works of other tiles than the item's"
+            block = self.name if size == self.size else "block"
+            calls = []
+            for work in run:
+                own = work.groups_of_block(tiles(self.blocks, size))
+                calls.append(repeated(prod(own), text.call(work, axes("group", own, block), instead(work))))
+            if size == self.size:
+                yield from calls
+            else:
+                end = f"{self._first} + {self.size}"
+                yield f"for (int block = {self._first}; block < {end} && block < {self.end}; ++block) {{"
+                yield from (f"    {call}" for call in calls)
+                yield "}"
+
+
+def repeated(count: int, call: str) -> str:
+    """A call for each of so many groups."""
+    return f"for (int group = 0; group < {count}; ++group) {call};"
 
 
 class SideBySide(Stitched):

@@ -106,8 +106,13 @@ class Work:
         """Enqueue it once more."""
         self.launch()
 
+    @property
+    def blocks_tile(self) -> int:
+        """Blocks that a group computes together."""
+        return int(str(self.defines.get("BLOCKS_TILE", 1)))
+
     def groups_of_block(self, blocks: int) -> tuple[int, ...]:
-        """The groups of one of so many blocks, which must be the last axis, or what varies slowest on the only one."""
+        """The groups of one of so many blocks, or tiles of them, which must be the last axis, or what varies slowest on the only one."""
         assert self.groups[-1] % blocks == 0, f"{self.label}: blocks are not the slowest of its groups"
         return (*self.groups[:-1], self.groups[-1] // blocks)
 

@@ -11,8 +11,9 @@ import gcnn
 from gcnn.backend import Program
 from gcnn.backends.accelerated import plan as plans
 from gcnn.backends.accelerated.lanes import Lanes
-from gcnn.backends.accelerated.plan import FUSED
+from gcnn.backends.accelerated.plan import FUSED, NARROW
 from gcnn.backends.accelerated.planner import fused, stays_in_chain
+from gcnn.backends.accelerated.stitching import Chained
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, Dense
 from gcnn.models import MODELS
@@ -64,3 +65,14 @@ def test_a_plan_computes_only_what_sub_sampling_keeps():
     stages = fused(MODELS["simard"]().stages)
     assert [type(stage.layer) for stage in stages] == [Convolution, Convolution, Dense, Dense]
     assert stages[1].inputs.shape == (5, 13, 13)
+
+
+def test_small_works_go_along_with_their_neighbours_and_a_lone_one_is_shared_by_all_units(device):
+    plan = BACKEND.plan(Program.of(MODELS["lenet5"]()), device, "float32", 1, NARROW)
+    labels = plan.report()["launches"]
+    if plan._runtime.limits.compute_units > 1:
+        # δ takes less than a launch; a convolution, or a matrix of 120 x 400, is worth one.
+        assert labels[8:11:2] == ["activation.delta + weighted_subsampling.backpropagate + activation.delta"] * 2
+        assert "activation.delta" not in labels
+    launches = plan._for(1).training
+    assert not any(isinstance(launch, Chained) and len(launch.works) == 1 for launch in launches[1:])

@@ -8,7 +8,7 @@ import pytest
 import gcnn
 from gcnn.backend import Program
 from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
-from gcnn.backends.accelerated.dense import PANEL_RUN, Product
+from gcnn.backends.accelerated.dense import BLOCKS, PANEL_RUN, Product, within
 from gcnn.backends.accelerated.plan import AcceleratedPlan
 from gcnn.backends.accelerated.tuning.choosers import Defaults
 from gcnn.backends.opencl.backend import BACKEND
@@ -71,7 +71,11 @@ def test_they_change_no_bit_and_follow_the_parameters(results, size, variant):
 
 def default(blocks: int, depth_step: int = 1000, panels: bool = True) -> int:
     """Whether panels are the default."""
-    return Product("INPUTS_TILE", 1000, 1000, 1, depth_step).space(blocks, 2, panels).default["PANELS"]
+    return (
+        Product("INPUTS_TILE", 1000, 1000, 1, depth_step)
+        .space(blocks, within(BLOCKS, blocks), 2, panels)
+        .default["PANELS"]
+    )
 
 
 def test_they_are_taken_where_many_blocks_read_weights_that_lie_far_apart():

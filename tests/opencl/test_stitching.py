@@ -13,7 +13,7 @@ from gcnn import kernels
 from gcnn.backend import Program
 from gcnn.backends.accelerated.errors import BuildFailed
 from gcnn.backends.accelerated.launches import MOST_WORKS
-from gcnn.backends.accelerated.plan import FUSED
+from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.accelerated.stitching import Chained, SideBySide
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Activation, Convolution, Dense, FeatureMap, MaxPooling, RadialBasis, WeightedSubsampling
@@ -49,7 +49,7 @@ def launches(device):
     def planned(name: str, samples: int):
         shape, layers, loss = NETWORKS[name]
         network = gcnn.Network(layers, shape, loss)
-        plan = BACKEND.plan(Program.of(network), device, "float32", 40, FUSED)
+        plan = BACKEND.plan(Program.of(network), device, "float32", max(samples, 40), FUSED)
         plan.vectors.copy(plan.vectors.upload(network.initial_parameters().astype("float32")), plan.theta)
         rng = np.random.default_rng(0)
         x = rng.standard_normal((samples, *network.inputs.shape))
@@ -90,7 +90,7 @@ def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypa
     texts = []
     compile_ = type(plan._runtime).compile
     monkeypatch.setattr(type(plan._runtime), "compile", lambda *a: texts.append(a[1]) or compile_(*a))
-    Chained([works.slopes[0]] * 2, works.forward[0].groups[-1])()
+    Chained([works.slopes[0]] * 2, works.forward[0].groups[-1], plan._chained)()
     SideBySide([works.gradients[0][0]] * 3)()
     for text in texts:
         assert len(re.findall(r"#define INPUTS_\d+", text)) == 1
@@ -121,3 +121,22 @@ def test_a_kernel_that_asks_for_the_size_of_its_grid_is_refused(launches, monkey
     monkeypatch.setattr(kernels, "source", lambda name: source(name).replace(right, f"{right} + 0 * GROUPS(0)"))
     with pytest.raises(BuildFailed, match="how_many_groups"):
         launches("twice the same sizes", 5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_two_blocks_that_an_item_takes_together_leave_the_bits_of_one_after_another(
+    launches, device, monkeypatch, name, blocks
+):
+    lanes = launches(name, 1)[1]._lanes.count
+    samples, found = blocks * lanes, []
+    for together in (2, 1):
+        monkeypatch.setattr(AcceleratedPlan, "_pairs", lambda plan, together=together: together)
+        monkeypatch.setattr("gcnn.backends.accelerated.plan.is_dealt", lambda *arguments: False)
+        works, plan = launches(name, samples)
+        assert plan._chained == together
+        for launch in works.training:
+            launch()
+        found.append(plan.vectors.download(plan.gradient))
+    assert np.abs(found[0]).max() > 0
+    assert found[0].tobytes() == found[1].tobytes()
