@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from gcnn.backends.accelerated.fused import stages_of
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
-from gcnn.backends.accelerated.tuning import cost
 from gcnn.equivalent import flattened, merged, simplified
 from gcnn.layers import Dense
 from gcnn.network import Stage
 
 BUSY = 0.7
 """The share of compute units that a chain should keep busy."""
+SHARED = 1 << 17
+"""Multiply-adds of vectors from which on units that would be idle should share a layer; with fewer the launches take what is saved
+(decision "small works").
+"""
 WEIGHTS = 1 << 19
 """Bytes of a dense layer's weights that one block can read without wasting what others read too."""
 
@@ -32,7 +35,7 @@ def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
     blocks, units = kernels.lanes.blocks(part), kernels.runtime.limits.compute_units
     every = stages_of(stage.layer, stage.inputs)
     work = sum(one.layer.multiply_adds(one.inputs) for one in every) * blocks
-    if work > cost.LAUNCH and blocks < BUSY * tiles(blocks, units) * units:
+    if work > SHARED and blocks < BUSY * tiles(blocks, units) * units:
         return False
     size = (stage.parameters.stop - stage.parameters.start) * kernels.dtype.itemsize
     return not (isinstance(stage.layer, Dense) and size > WEIGHTS and blocks > 1)
