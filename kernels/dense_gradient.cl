@@ -50,11 +50,13 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     }
 }
 #else
-/* TURN(turned, y_in, k0) turns over COLUMNS_TILE times LANES columns of a block; TURNED(turned, c, s) is what sample s of it has in those
- * columns, LANES side by side, that are number c. */
+/* TURN(turned, y_in, k0) turns over COLUMNS_TILE times LANES columns of a block; TURNED(turned, b, c, s) is what sample s of block b of those
+ * that are turned TOGETHER has in those columns, LANES side by side, that are number c. */
 #if V == LANES
-#define TURNED_MEMORY(turned) REALV turned[COLUMNS_TILE][LANES]
-#define TURNED(turned, c, s) turned[c][s]
+#define TOGETHER 4 /* a tile of sums is loaded and stored once for them */
+#define TURNED_MEMORY(turned) REALV turned[TOGETHER][COLUMNS_TILE][LANES]
+#define TURNED_BLOCK(turned, b) turned[b]
+#define TURNED(turned, b, c, s) turned[b][c][s]
 INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
 {
     NOT_UNROLLED(c, COLUMNS_TILE) {
@@ -69,8 +71,10 @@ INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, co
     }
 }
 #else
+#define TOGETHER 1
 #define TURNED_MEMORY(turned) SHARED REAL turned[COLUMNS_TILE * LANES * (LANES + 1)]
-#define TURNED(turned, c, s) turned[((c) * LANES + LOCAL_ID(0)) * (LANES + 1) + (s)]
+#define TURNED_BLOCK(turned, b) turned
+#define TURNED(turned, b, c, s) turned[((c) * LANES + LOCAL_ID(0)) * (LANES + 1) + (s)]
 DEVICE void TURN(SHARED_ARG REAL* turned, GLOBAL const REAL* y_in, const int k0)
 {
     BARRIER(); /* others may still read the block before */
@@ -88,22 +92,31 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
     /* Loops that are not unrolled take no time to run, and took most of the time to compile. */
     NOT_UNROLLED(t, STRIP) UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = (REALV)(0);
-    for (int block = 0; block < blocks; ++block) {
-        TURN(turned, y_in, k0);
+    for (int block = 0; block < blocks; block += TOGETHER) {
+        const int count = blocks - block < TOGETHER ? blocks - block : TOGETHER;
+        for (int b = 0; b < count; ++b) TURN(TURNED_BLOCK(turned, b), y_in + (INDEX)b * INPUTS * LANES, k0);
         for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {
             GLOBAL const REAL* d = delta + TILE_BACK((strip + t) * UNITS_TILE, UNITS_TILE, UNITS) * LANES;
             REALV sum[UNITS_TILE][COLUMNS_TILE];
             UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
-            NOT_UNROLLED(s, LANES)
-                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
-                    sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, c, s), sum[u][c]);
+            for (int b = 0; b < count; ++b) {
+                NOT_UNROLLED(s, LANES)
+                    UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
+                        sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, b, c, s), sum[u][c]);
+                d += UNITS * LANES;
+            }
             UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
         }
-        delta += UNITS * LANES;
-        y_in += INPUTS * LANES;
+        delta += TOGETHER * UNITS * LANES;
+        y_in += (INDEX)TOGETHER * INPUTS * LANES;
     }
     NOT_UNROLLED(t, STRIP) {
         const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
+        if (i0 == own_i && k0 + COLUMNS_TILE * LANES <= INPUTS) {
+            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
+                PUTV(sums[t][u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
+            continue;
+        }
         NOT_UNROLLED(n, UNITS_TILE * COLUMNS_TILE) {
             const int u = n / COLUMNS_TILE, c = n % COLUMNS_TILE;
             const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;

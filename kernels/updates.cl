@@ -5,10 +5,12 @@
  *   penalty   partial sums of mask (theta - centre)^2, one a group (delmas, Eq. 3)
  *   update    theta and its state vectors, from `pull` times factor[0]
  *
+ * g is gradient[i], and where compute units have gradients of their own (shares.cl) the sum with others[s * n + i] over s < SHARES, in order.
  * All vectors have n elements; those that a define leaves out may be any buffer. `h` holds the rule's numbers in the order
  * of its formula below, `factor` 1 or what shortens the gradient to its limit.
  * Grid: any number of groups on one axis (chunks.h). Group: BLOCK items, a power of two. Sums are kept in WIDE, in a fixed order.
- * Defines: those of prelude.h; BLOCK; L2 CENTRE MASK CLIP_VALUE CLIP_NORM, each 0 or 1; RULE, one of the numbers below.
+ * Defines: those of prelude.h; BLOCK; L2 CENTRE MASK CLIP_VALUE CLIP_NORM, each 0 or 1; SHARES, 0 where the
+ * gradient is whole; RULE, one of the numbers below.
  */
 #include "prelude.h"
 #include "chunks.h"
@@ -39,10 +41,11 @@ DEVICE REALV masked(REALV value, GLOBAL const REAL* mask, INDEX i, INDEX n)
 #endif
 }
 
-DEVICE REALV pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* centre, GLOBAL const REAL* mask,
-                  REAL l2, REAL clip_value, INDEX i, INDEX n)
+DEVICE REALV pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* others, GLOBAL const REAL* centre,
+                  GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX i, INDEX n)
 {
     REALV g = LOAD_PART(gradient, i, n);
+    for (int s = 0; s < SHARES; ++s) g += LOAD_PART(others + s * n, i, n);
 #if L2
     g += l2 * masked(away(theta, centre, i, n), mask, i, n);
 #endif
@@ -65,14 +68,14 @@ DEVICE REALV pull(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL 
     }                                                                                 \
     if (LOCAL_ID(0) == 0) (target) = shared[0]
 
-KERNEL void squares(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* centre,
-                    GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n, GLOBAL WIDE* partial)
+KERNEL void squares(GLOBAL const REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* others,
+                    GLOBAL const REAL* centre, GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n, GLOBAL WIDE* partial)
 {
     TAKE_CHUNK(n);
     WIDEV sum = (WIDEV)(0);
     for EACH_PART(i)
     {
-        const WIDEV g = TO_WIDEV(pull(theta, gradient, centre, mask, l2, clip_value, i, n));
+        const WIDEV g = TO_WIDEV(pull(theta, gradient, others, centre, mask, l2, clip_value, i, n));
         sum = FMA(g, g, sum);
     }
     SUM_GROUP(SUMV(sum), partial[GROUP_ID(0)]);
@@ -99,14 +102,14 @@ KERNEL void penalty(GLOBAL const REAL* theta, GLOBAL const REAL* centre, GLOBAL 
     SUM_GROUP(SUMV(sum), partial[GROUP_ID(0)]);
 }
 
-KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL REAL* first_slot, GLOBAL REAL* second_slot,
-                   GLOBAL const REAL* centre, GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n,
-                   GLOBAL const REAL* h, GLOBAL const REAL* factor)
+KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* others, GLOBAL const REAL* centre,
+                   GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n, GLOBAL REAL* first_slot,
+                   GLOBAL REAL* second_slot, GLOBAL const REAL* h, GLOBAL const REAL* factor)
 {
     TAKE_CHUNK(n);
     for EACH_PART(i)
     {
-        REALV g = pull(theta, gradient, centre, mask, l2, clip_value, i, n), at = LOAD_PART(theta, i, n);
+        REALV g = pull(theta, gradient, others, centre, mask, l2, clip_value, i, n), at = LOAD_PART(theta, i, n);
 #if CLIP_NORM
         g *= factor[0];
 #endif

@@ -145,16 +145,12 @@ class Launches:
     @cached_property
     def inference(self) -> list[Enqueued]:
         """From the input to the output."""
-        return [*self._evaluated, self._gates.y.unpack(self._samples)]
+        return self._stitched([*self.forward, self._gates.y.unpack(self._samples)], [])
 
     @cached_property
     def evaluation(self) -> list[Enqueued]:
         """From the input and targets to the losses."""
-        return [*self._evaluated, *self.loss]
-
-    @cached_property
-    def _evaluated(self) -> list[Enqueued]:
-        return self._stitched(self.forward, [])
+        return self._stitched([*self.forward, *self.loss], [])
 
     @cached_property
     def training(self) -> list[Enqueued]:
@@ -162,25 +158,30 @@ class Launches:
         return self._stitched([*self.forward, *self.loss, *self.slopes], self.gradients)
 
     @cached_property
-    def whole(self) -> list[Enqueued]:
-        """The same for a whole batch, of `Shares.samples`, where every unit can go through its share alone; else nothing."""
+    def dealt(self) -> PerUnit | None:
+        """The same for a whole batch, of `Shares.samples`, where every unit can go through its share alone; its gradient is in shares."""
         chain, gradients = [*self.forward, *self.loss, *self.slopes], list(chain_of(*self.gradients))
         can_be = all(work.chained and can_be_stitched(work) for work in [*chain, *gradients])
         if self._shares is None or not can_be or any(work.sums is None for work in gradients):
-            return []
+            return None
         chain += [work for work in gradients if not work.sums]
-        launch = PerUnit(chain, [work for work in gradients if work.sums], self._blocks, self._chained, self._shares)
-        return [launch, *self._shares.add_up(self._layers[0].place.kernels)]
+        return PerUnit(chain, [work for work in gradients if work.sums], self._blocks, self._chained, self._shares)
+
+    @cached_property
+    def add_up(self) -> list[Work]:
+        """What brings the shares of a gradient together, where it is left in shares."""
+        return self._shares.add_up(self._layers[0].place.kernels) if self._shares and self.dealt else []
 
     @property
     def of_gradient(self) -> list[Enqueued]:
         """What forms the gradient of a full part."""
-        return self.whole or self.training
+        return [self.dealt, *self.add_up] if self.dealt else self.training
 
     @cached_property
     def to_losses(self) -> tuple[list[Enqueued], list[Enqueued]]:
-        """The same, up to the launch that leaves the losses, and after it."""
-        launches, losses = self.of_gradient, set(self.loss)
+        """The same, up to the launch that leaves the losses, and after it; a gradient in shares stays so."""
+        launches: list[Enqueued] = [self.dealt] if self.dealt else self.training
+        losses = set(self.loss)
         after = 1 + max(n for n, each in enumerate(launches) if not losses.isdisjoint(getattr(each, "works", [each])))
         return launches[:after], launches[after:]
 

@@ -137,7 +137,8 @@ class AcceleratedPlan:
         self._update: DeviceUpdate | None = None
         if rule is not None and rule.kind in RULES:
             buffers = [slot.buffer for slot in self.slots.values()]
-            self._update = DeviceUpdate(self._kernels, rule, count, self.theta.buffer, self.gradient.buffer, buffers)
+            of = self.theta.buffer, self.gradient.buffer, buffers
+            self._update = DeviceUpdate(self._kernels, rule, count, *of, self._shares)
         self._launches: dict[int, Launches] = {}
         self._lock = threading.RLock()
         self._closed = False
@@ -243,7 +244,7 @@ class AcceleratedPlan:
             return loss
         self._upload(x, t)
         self._update.begin(self.hyperparameters, self.count + 1)
-        loss = self._form_gradient(len(x), then=self._update.apply)
+        loss = self._form_gradient(len(x), self._update)
         self.count += 1
         return self._update.penalty() + loss
 
@@ -324,10 +325,11 @@ class AcceleratedPlan:
             return 2 - self._shares.blocks % 2
         return 2 if 2 * tiles(tiles(blocks, 2), units) <= tiles(blocks, units) else 1
 
-    def _form_gradient(self, samples: int, then: Callable[[], None] = lambda: None) -> float:
-        """Enqueue the gradient and `then`. The loss, which the device has before it is done with them: it goes on beside the host."""
+    def _form_gradient(self, samples: int, update: DeviceUpdate | None = None) -> float:
+        """Enqueue the gradient and the update. The loss, which the device has before it is done with them: it goes on beside the host."""
         launches, parts = self._for(self._part), range(0, samples, self._part)
-        if self._shares is not None and launches.whole:
+        in_shares = launches.dealt is not None
+        if self._shares is not None and in_shares:
             self._shares.samples.change(np.int32(samples))
             self._begin(samples)
             self._enqueue(launches.preparation(self._lowest + 1))
@@ -337,11 +339,15 @@ class AcceleratedPlan:
             for begin, launches in zip(parts, self._parts(samples, to=self._lowest + 1), strict=True):
                 first, rest = launches.to_losses
                 self._enqueue(first if begin == parts[-1] else [*first, *rest])
+        in_shares &= update is not None and update.adds_up
+        beside: list[Callable[[], None]] = [*rest, *([] if in_shares else launches.add_up)]
+        if update is not None:
+            beside.append(partial(update.apply, in_shares))
         if self._runtime.waits_for_all:
             loss = self._mean_loss(samples)
-            self._enqueue([*rest, then])
+            self._enqueue(beside)
         else:
-            self._enqueue([*rest, then])
+            self._enqueue(beside)
             loss = self._mean_loss(samples)
         return loss
 

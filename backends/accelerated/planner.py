@@ -17,6 +17,8 @@ SHARED = 1 << 17
 """Multiply-adds of vectors from which on units that would be idle should share a layer; with fewer the launches take what is saved
 (decision "small works").
 """
+WOKEN = 2
+"""Times that where a driver wakes its threads for a launch; some run it on the thread that waits."""
 WEIGHTS = 1 << 19
 """Bytes of a dense layer's weights that one block can read without wasting what others read too."""
 
@@ -35,7 +37,8 @@ def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
     blocks, units = kernels.lanes.blocks(part), kernels.runtime.limits.compute_units
     every = stages_of(stage.layer, stage.inputs)
     work = sum(one.layer.multiply_adds(one.inputs) for one in every) * blocks
-    if work > SHARED and blocks < BUSY * tiles(blocks, units) * units:
+    shared = SHARED if kernels.runtime.waits_for_all else WOKEN * SHARED
+    if work > shared and blocks < BUSY * tiles(blocks, units) * units:
         return False
     size = (stage.parameters.stop - stage.parameters.start) * kernels.dtype.itemsize
     return not (isinstance(stage.layer, Dense) and size > WEIGHTS and blocks > 1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
 
 from gcnn import kernels as sources
 from gcnn.backend import UpdateRule
+from gcnn.backends.accelerated.per_unit import Shares
 from gcnn.backends.accelerated.place import Kernels
 from gcnn.backends.accelerated.runtime import Buffer, Launch
 from gcnn.backends.accelerated.vectors import Chunks
@@ -42,32 +44,30 @@ class DeviceUpdate:
         count: how many parameters there are.
         theta, gradient: the whole flat vectors.
         slots: the rule's state, in its order.
+        shares: what compute units have for themselves, where a gradient may come in shares.
+
+    Attributes:
+        adds_up: whether `apply` takes a gradient in shares; a limit on the norm needs the whole one.
     """
 
     def __init__(
-        self, kernels: Kernels, rule: UpdateRule, count: int, theta: Buffer, gradient: Buffer, slots: list[Buffer]
+        self,
+        kernels: Kernels,
+        rule: UpdateRule,
+        count: int,
+        theta: Buffer,
+        gradient: Buffer,
+        slots: list[Buffer],
+        shares: Shares | None = None,
     ) -> None:
         self._kernels, self._rule = kernels, rule
-        number, self._numbers = RULES[rule.kind]
+        self._count, self._theta, self._gradient, self._slots = np.int64(count), theta, gradient, slots
+        self._shares = shares if rule.clip_norm is None else None
+        self.adds_up = self._shares is not None
+        self._numbers = RULES[rule.kind][1]
         runtime = kernels.runtime
         self._chunks = Chunks.of(runtime, kernels.dtype.itemsize)
-        self._program = runtime.compile(
-            sources.source("updates.cl"),
-            "updates.cl",
-            {
-                "REAL_BITS": 8 * kernels.dtype.itemsize,
-                "WIDE_BITS": 8 * kernels.wide.itemsize,
-                "V": self._chunks.lanes,
-                "BLOCK": self._chunks.block,
-                "RULE": number,
-                "L2": int(rule.l2 > 0),
-                "CENTRE": int(rule.l2_centre is not None),
-                "MASK": int(rule.l2_mask is not None),
-                "CLIP_VALUE": int(rule.clip_value is not None),
-                "CLIP_NORM": int(rule.clip_norm is not None),
-            },
-        )
-        centre, mask = (self._vector(name, count) or theta for name in ("l2_centre", "l2_mask"))
+        self._centre, self._mask = (self._vector(name, count) or theta for name in ("l2_centre", "l2_mask"))
         parts = self._chunks.groups * kernels.wide.itemsize
         self._of_penalty = runtime.alloc(parts, "parts of the penalty", shared=True)
         self._of_squares = runtime.alloc(parts, "parts of the gradient's norm", shared=True)
@@ -77,15 +77,36 @@ class DeviceUpdate:
         self._factor = runtime.alloc(kernels.dtype.itemsize, "factor of the gradient", shared=True)
         runtime.upload(np.ones(1, kernels.dtype), self._factor)
         self._sent: tuple[float, ...] = ()
-        n, l2, limit = np.int64(count), kernels.real(rule.l2), kernels.real(rule.clip_value or 0.0)
-        first, second = (*slots, theta, theta)[:2]
-        pulled = (theta, gradient, centre, mask, l2, limit, n)
-        self._squares = self._bind("squares", (*pulled, self._of_squares))
-        self._penalty = self._bind("penalty", (theta, centre, mask, n, self._of_penalty))
-        self._update = [
-            self._bind("update", (theta, gradient, first, second, centre, mask, l2, limit, n, h, self._factor))
-            for h in self._h
-        ]
+
+    @cached_property
+    def _squares(self) -> Launch:
+        return self._bind("squares", None, (*self._pulled(None), self._of_squares))
+
+    @cached_property
+    def _penalty(self) -> Launch:
+        arguments = self._theta, self._centre, self._mask, self._count, self._of_penalty
+        return self._bind("penalty", self._shares, arguments)
+
+    @cached_property
+    def _of_whole(self) -> list[Launch]:
+        """The update from a gradient that is whole; one for either turn."""
+        return self._updates(None)
+
+    @cached_property
+    def _of_shares(self) -> list[Launch]:
+        """The same from a gradient in shares."""
+        return self._updates(self._shares)
+
+    def _updates(self, shares: Shares | None) -> list[Launch]:
+        first, second = (*self._slots, self._theta, self._theta)[:2]
+        pulled = self._pulled(shares)
+        return [self._bind("update", shares, (*pulled, first, second, h, self._factor)) for h in self._h]
+
+    def _pulled(self, shares: Shares | None) -> tuple[Buffer | np.generic, ...]:
+        """What the gradient that the rule sees is formed from."""
+        others = shares.others if shares else self._gradient
+        l2, limit = self._kernels.real(self._rule.l2), self._kernels.real(self._rule.clip_value or 0.0)
+        return self._theta, self._gradient, others, self._centre, self._mask, l2, limit, self._count
 
     def _vector(self, name: str, count: int) -> Buffer | None:
         """A vector of the penalty on the device, where the rule has it."""
@@ -96,10 +117,26 @@ class DeviceUpdate:
             raise OptimizerError(f"{self._rule.kind}: {name} has {vector.size} entries for {count} parameters.")
         return self._kernels.constant(vector.astype(self._kernels.dtype), name)
 
-    def _bind(self, name: str, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
-        return self._kernels.runtime.bind(
-            self._program.kernel(name), (self._chunks.groups,), (self._chunks.block,), arguments
+    def _bind(self, name: str, shares: Shares | None, arguments: tuple[Buffer | np.generic, ...]) -> Launch:
+        kernels, rule, chunks = self._kernels, self._rule, self._chunks
+        program = kernels.runtime.compile(
+            sources.source("updates.cl"),
+            "updates.cl",
+            {
+                "REAL_BITS": 8 * kernels.dtype.itemsize,
+                "WIDE_BITS": 8 * kernels.wide.itemsize,
+                "V": chunks.lanes,
+                "BLOCK": chunks.block,
+                "RULE": RULES[rule.kind][0],
+                "L2": int(rule.l2 > 0),
+                "CENTRE": int(rule.l2_centre is not None),
+                "MASK": int(rule.l2_mask is not None),
+                "CLIP_VALUE": int(rule.clip_value is not None),
+                "CLIP_NORM": int(rule.clip_norm is not None),
+                "SHARES": shares.units - 1 if shares else 0,
+            },
         )
+        return kernels.runtime.bind(program.kernel(name), (chunks.groups,), (chunks.block,), arguments)
 
     def begin(self, hyperparameters: Mapping[str, float], count: int) -> None:
         """What a step can do before its gradient is there: numbers for the rule, and the penalty of the θ that it begins with."""
@@ -111,14 +148,14 @@ class DeviceUpdate:
         if self._rule.l2:
             self._penalty()
 
-    def apply(self) -> None:
-        """Change θ; waits only where the gradient's norm is limited."""
+    def apply(self, in_shares: bool = False) -> None:
+        """Change θ, from a whole gradient or from one in shares; waits only where the gradient's norm is limited."""
         if self._rule.clip_norm is not None:
             self._squares()
             norm = sqrt(self._total(self._of_squares))
             factor = self._rule.clip_norm / norm if norm > self._rule.clip_norm else 1.0
             self._kernels.runtime.upload(np.full(1, factor, self._kernels.dtype), self._factor)
-        self._update[self._turn]()
+        (self._of_shares if in_shares else self._of_whole)[self._turn]()
 
     def penalty(self) -> float:
         """½ λ Σ mask (θ - centre)² (delmas, Eq. 3) of the θ with which the step began; waits where there is one."""

@@ -246,7 +246,7 @@ class OpenCLRuntime:
 
     def wait_for(self, buffer: Buffer) -> None:
         used, buffer.used = buffer.used, None  # taken first: another thread may launch what uses it again
-        if buffer.host is not None and used is None:
+        if buffer.host is not None and (used is None or self._is_done(used)):
             return
         if buffer.host is None or self.waits_for_all:
             self.synchronize()
@@ -257,6 +257,11 @@ class OpenCLRuntime:
             used.wait()
         except self._cl.Error as error:
             raise explain(error, self.device.name, "waiting") from error
+
+    def _is_done(self, used: Any) -> bool:
+        """Whether an earlier wait saw the end already; asked where another one would wait for more."""
+        complete = self._cl.command_execution_status.COMPLETE
+        return self.waits_for_all and bool(used.command_execution_status == complete)
 
     def synchronize(self) -> None:
         self.check()

@@ -22,8 +22,10 @@ WIDE = Dense(400, activation="tanh")
 CONVOLUTION = Convolution(32, 3, padding=1)
 
 
-def stays(layer: gcnn.layers.Layer, inputs: int | tuple[int, ...], samples: int, units: int = 2) -> bool:
-    runtime = SimpleNamespace(limits=SimpleNamespace(compute_units=units))
+def stays(
+    layer: gcnn.layers.Layer, inputs: int | tuple[int, ...], samples: int, units: int = 2, waits_for_all: bool = True
+) -> bool:
+    runtime = SimpleNamespace(limits=SimpleNamespace(compute_units=units), waits_for_all=waits_for_all)
     kernels = SimpleNamespace(lanes=Lanes(16, 16), runtime=runtime, dtype=np.dtype("float32"))
     return stays_in_chain(gcnn.Network([layer], inputs, "mse").stages[0], samples, kernels)
 
@@ -34,6 +36,13 @@ def test_a_layer_leaves_where_its_blocks_leave_units_idle_and_it_is_worth_a_laun
     assert not stays(CONVOLUTION, (32, 32, 32), 48, units=8)
     assert stays(CONVOLUTION, (32, 32, 32), 80)  # five blocks: one of six places is idle
     assert stays(Dense(10), 20, 1)  # a launch takes longer
+
+
+def test_a_launch_is_worth_twice_as_much_where_threads_are_woken_for_it():
+    layer, inputs = Convolution(16, 5), (6, 12, 12)  # of one block: 154,000 multiply-adds of vectors
+    assert not stays(layer, inputs, 1)
+    assert stays(layer, inputs, 1, waits_for_all=False)
+    assert not stays(CONVOLUTION, (32, 32, 32), 1, waits_for_all=False)
 
 
 def test_a_dense_layer_leaves_where_blocks_should_share_what_they_read_of_its_weights():
@@ -70,10 +79,17 @@ def test_a_plan_computes_only_what_sub_sampling_keeps():
 def test_small_works_go_along_with_their_neighbours_and_a_lone_one_is_shared_by_all_units(device):
     plan = BACKEND.plan(Program.of(MODELS["lenet5"]()), device, "float32", 1, NARROW)
     labels = plan.report()["launches"]
-    if plan._runtime.limits.compute_units > 1:
+    if plan._runtime.limits.compute_units > 1 and plan._runtime.waits_for_all:
         # Of the first five layers only the second convolution is worth launches that all units share.
         back = labels.index("convolution_backpropagate.backpropagate")
         assert labels[back + 1] == "activation.delta + weighted_subsampling.backpropagate + activation.delta"
         assert "activation.delta" not in labels
     launches = plan._for(1).training
     assert not any(isinstance(launch, Chained) and len(launch.works) == 1 for launch in launches[1:])
+
+
+def test_samples_come_in_and_leave_in_the_chain(device):
+    plan = BACKEND.plan(Program.of(MODELS["delmas"]()), device, "float32", 64, FUSED)
+    (only,) = plan._for(64).inference
+    assert only.label.startswith("layout.pack + ")
+    assert only.label.endswith(" + layout.unpack")

@@ -16,6 +16,7 @@ from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, Dense, MaxPooling, RadialBasis, WeightedSubsampling
+from gcnn.optimizers import Adam, GradientDescent, Momentum
 
 NETWORKS = {
     "pooled convolutions": (
@@ -41,10 +42,10 @@ def dealt(device, monkeypatch):
     """A plan for so many units and blocks, of which a part holds some, the oracle's, inputs and targets, and the size of a block."""
     opened, made = BACKEND.runtime(device), []
 
-    def planned(name, units, blocks, part, variant=FUSED):
+    def planned(name, units, blocks, part, variant=FUSED, update=None):
         monkeypatch.setattr(opened, "limits", replace(opened.limits, compute_units=units))
         shape, layers, loss = NETWORKS[name]
-        program = Program.of(gcnn.Network(layers, shape, loss))
+        program = Program.of(gcnn.Network(layers, shape, loss), update)
         lanes = Lanes.of(opened, 8, "vectors").count
         arguments = ("opencl", opened, device, {**MAKERS, **TOGETHER}, program, "float64", blocks * lanes, variant)
         plan = AcceleratedPlan(*arguments, part=part * lanes)
@@ -81,6 +82,35 @@ def test_units_give_together_what_the_oracle_gives(dealt, name, units, blocks, p
         np.testing.assert_allclose(gradient, oracle.gradient, rtol=0, atol=1e-12 * np.abs(oracle.gradient).max())
         plan.loss_gradient(x[:samples], t[:samples])
         assert plan.vectors.download(plan.gradient).tobytes() == gradient.tobytes()
+
+
+UPDATES = {
+    "gradient descent": GradientDescent(0.1),
+    "momentum, a penalty": Momentum(0.1, l2=0.01),
+    "adam, a limit on components": Adam(0.01, clip_value=0.001),
+    "a limit on the norm": Momentum(0.1, clip_norm=0.01),
+}
+
+
+@pytest.mark.parametrize("name", UPDATES)
+@pytest.mark.parametrize(("units", "blocks", "part"), [(1, 5, 2), (2, 4, 4), (3, 7, 2)])
+def test_an_update_adds_up_what_units_have(dealt, name, units, blocks, part):
+    rule = UPDATES[name].rule()
+    plan, oracle, x, t, lanes = dealt("pooled convolutions", units, blocks, part, update=rule)
+    again, *_ = dealt("pooled convolutions", units, blocks, part, update=rule)
+    assert plan._update.adds_up == (name != "a limit on the norm")
+    again._update.adds_up = False  # the shares are added by a launch of their own
+    for samples in (len(x), lanes + 1, 1, len(x)):
+        found, apart, expected = (one.step(x[:samples], t[:samples]) for one in (plan, again, oracle))
+        assert found == apart
+        assert found == pytest.approx(expected, rel=1e-11)
+    vectors = {"theta": plan.theta, **plan.slots}
+    others = {"theta": again.theta, **again.slots}
+    expected = {"theta": oracle.theta, **oracle.slots}
+    for key, vector in vectors.items():
+        host = plan.vectors.download(vector)
+        assert host.tobytes() == again.vectors.download(others[key]).tobytes()
+        np.testing.assert_allclose(host, expected[key], rtol=0, atol=1e-10 * np.abs(expected[key]).max())
 
 
 def test_other_calls_share_the_memory_and_give_what_the_oracle_gives(dealt):

@@ -146,6 +146,22 @@ def test_a_download_waits_for_no_launch_that_does_not_use_it(sharing, slow, uplo
     assert running.command_execution_status == status.COMPLETE
 
 
+def test_what_an_earlier_wait_has_seen_done_is_not_waited_for(sharing, slow, upload):
+    if not sharing.waits_for_all:
+        pytest.skip("not run: the driver waits for no more than it is asked to")
+    from pyopencl import command_execution_status as status
+
+    x, y, z = upload(sharing, np.ones(ITEMS, "float32")), *(sharing.zeros(4 * ITEMS, "y", shared=True) for _ in "yz")
+    slow(x, y)()
+    sharing.synchronize()
+    slow(x, z)()
+    running = z.used
+    sharing.upload(np.zeros(ITEMS, "float32"), y)
+    assert running.command_execution_status != status.COMPLETE
+    sharing.upload(np.zeros(ITEMS, "float32"), z)
+    assert running.command_execution_status == status.COMPLETE
+
+
 @pytest.mark.parametrize("hidden", [3, 5000], ids=["chained", "apart"])
 def test_a_step_answers_before_what_nobody_waits_for(device, monkeypatch, hidden):
     """The same bits whether what follows the losses is enqueued before or after they are waited for."""
@@ -161,7 +177,7 @@ def test_a_step_answers_before_what_nobody_waits_for(device, monkeypatch, hidden
         found.append((losses, model.theta))
         launches = model.plan._for(40)
         first, rest = launches.to_losses
-        assert [*first, *rest] == list(launches.of_gradient)
+        assert [*first, *rest, *launches.add_up] == list(launches.of_gradient)
         assert "losses.evaluate" in first[-1].label
         assert not any("losses.evaluate" in launch.label for launch in rest)
     assert found[0][0] == found[1][0]
