@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gcnn.backends.accelerated.layer import DeviceLayer
+from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning import cost
@@ -75,7 +75,8 @@ class DeviceConvolution(DeviceLayer):
         if layer.table is not None:
             self._list_kernels(kernel_offsets(layer, inputs))
         self._forward = self._choose("forward", self._forward_space(), self._forward_options)
-        self._back = self._choose("backpropagate", self._back_space(), BACK_OPTIONS)
+        # One tile with φ' of a layer below and without.
+        self._back = self._choose("backpropagate", self._back_space(), slope(None, place.dy_in)[0])
         self._gradient = self._choose("gradient", self._gradient_space(), {"SUM_SAMPLES": 1})
         self._winograd_forward = self._winograd(self._forward, self._shape, self._forward_options | {"BACK": 0})
         self._winograd_back = self._winograd(self._back, self._shape_back, {"BACK": 1})
@@ -294,8 +295,13 @@ class DeviceConvolution(DeviceLayer):
             return [self._winograd_back.correlate(samples, place.dy, place.dy_in, place.dy_in)]
         groups = place.blocks(samples) * self._read[0] * self._read[1] * tiles(self._sources, tile["MAPS_TILE"])
         groups *= tiles(self._read[2], tile["COLUMNS_TILE"])
-        arguments = (place.dy, place.theta, place.theta0, place.dy_in, place.dy_in, place.dy_in, *self._offsets)
-        return [self._bind("backpropagate", "backpropagate", groups, arguments, BACK_OPTIONS | dict(tile))]
+        options, values = slope(place.below, place.dy_in)
+        arguments = (place.dy, place.theta, place.theta0, *values, place.dy_in, *self._offsets)
+        return [self._bind("backpropagate", "backpropagate", groups, arguments, options | dict(tile))]
+
+    @property
+    def slopes_below(self) -> bool:
+        return self.place.below is not None and self._winograd_back is None
 
     def gradient(self, samples: int) -> list[Work]:
         place = self.place
@@ -337,9 +343,6 @@ class DeviceConvolution(DeviceLayer):
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:
         every = self._sizes | self._options | defines
         return self.place.kernels.bind(f"convolution_{file}.cl", kernel, (groups,), arguments, **every)
-
-
-BACK_OPTIONS: dict[str, object] = {"BELOW": 0, "ACTIVATION": 0}
 
 
 def kernel_offsets(layer: Convolution, inputs: Maps) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import cast
 
 import numpy as np
 
-from gcnn.backends.accelerated.layer import DeviceLayer
+from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning import cost
@@ -129,14 +129,19 @@ class DeviceDense(DeviceLayer):
         blocks = place.blocks(samples)
         groups = (tiles(place.outputs, tile["UNITS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
         read: Arguments = (*self._operands(place.y_in, "forward", samples), *self._by_unit)
-        return [self._bind("forward", "forward", groups, (*read, place.z, self.target))]
+        return [self._bind("forward", "forward", groups, (*read, place.z, self.target), self._phi)]
 
     def backpropagate(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["backpropagate"]
         blocks = place.blocks(samples)
         groups = (tiles(place.inputs, tile["INPUTS_TILE"]), tiles(blocks, tile["BLOCKS_TILE"]))
+        options, values = slope(place.below, place.dy_in)
         read: Arguments = (*self._operands(place.dy, "backpropagate", samples), *self._by_input)
-        return [self._bind("backpropagate", "backpropagate", groups, (*read, place.dy_in))]
+        return [self._bind("backpropagate", "backpropagate", groups, (*read, *values, place.dy_in), options)]
+
+    @property
+    def slopes_below(self) -> bool:
+        return self.place.below is not None
 
     def gradient(self, samples: int) -> list[Work]:
         place, tile = self.place, self._tiles["gradient"]
@@ -145,23 +150,27 @@ class DeviceDense(DeviceLayer):
             columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
             groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
         read: Arguments = (place.dy, place.y_in, place.counts(samples)[1], *self._by_unit)
-        work = self._bind("gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add))
+        work = self._bind(
+            "gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add), {"RUN": RUN}
+        )
         return [replace(work, sums=(0, 1))]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place
         groups = (tiles(self._columns, RUN), place.outputs, place.blocks(samples))
         read: Arguments = (place.dy, place.y_in, np.int32(samples), *self._by_unit)
-        return [self._bind("gradient", "sample_gradient", groups, (*read, rows, np.int64(width), place.theta0))]
+        made = rows, np.int64(width), place.theta0
+        return [self._bind("gradient", "sample_gradient", groups, (*read, *made), {"RUN": RUN})]
 
     def _operands(self, values: Buffer, kernel: str, samples: int) -> Arguments:
         """Of a product with weights."""
         place = self.place
         return values, place.theta, place.theta0, self._panels[kernel], place.counts(samples)[1]
 
-    def _bind(self, file: str, kernel: str, groups: tuple[int, ...], arguments: Arguments) -> Work:
-        own = {"forward": self._phi, "backpropagate": {}, "gradient": {"RUN": RUN}}[file]
-        defines = self._sizes | self._options | own | dict(self._tiles[file])
+    def _bind(
+        self, file: str, kernel: str, groups: tuple[int, ...], arguments: Arguments, own: Mapping[str, object]
+    ) -> Work:
+        defines = {**self._sizes, **self._options, **own, **self._tiles[file]}
         return self.place.kernels.bind(f"dense_{file}.cl", kernel, groups, arguments, **defines)
 
 

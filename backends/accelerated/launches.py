@@ -221,8 +221,9 @@ class Launches:
         """∂r/∂y_in of a layer, and δ of the one below; nothing of the lowest."""
         if number == lowest:
             return []
-        works = self._of(number, "backpropagate", self._layers[number].backpropagate(self._samples))
-        return works + self._delta(number - 1) if number else works
+        layer = self._layers[number]
+        works = self._of(number, "backpropagate", layer.backpropagate(self._samples))
+        return works + self._delta(number - 1, layer.slopes_below) if number else works
 
-    def _delta(self, number: int) -> list[Work]:
-        return self._of(number, "delta", self._layers[number].delta(self._samples))
+    def _delta(self, number: int, sloped: bool = False) -> list[Work]:
+        return self._of(number, "delta", self._layers[number].delta(self._samples, sloped))

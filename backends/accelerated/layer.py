@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from gcnn import activations
-from gcnn.backends.accelerated.place import Place, tiles
+from gcnn.backends.accelerated.place import Below, Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning import cost
 from gcnn.backends.accelerated.tuning.key import Problem
@@ -104,12 +104,17 @@ class DeviceLayer:
         """Z(y_in, θ) into `place.z` where it is read again, and `fused` φ of it into `target`."""
         raise NotImplementedError(f"{type(self).__name__} must define combine(samples)")
 
-    def delta(self, samples: int) -> list[Work]:
-        """Eq. 6: δ = ∂r/∂y · φ'(z), in place."""
-        return activation_delta(self.place, self.activation, samples)
+    def delta(self, samples: int, sloped: bool = False) -> list[Work]:
+        """Eq. 6: δ = ∂r/∂y · φ'(z), in place; nothing where the layer above has multiplied with φ' already."""
+        return [] if sloped else activation_delta(self.place, self.activation, samples)
+
+    @property
+    def slopes_below(self) -> bool:
+        """Whether what `backpropagate` gives is multiplied with φ' of the layer below (`Place.below`)."""
+        return False
 
     def backpropagate(self, samples: int) -> list[Work]:
-        """Eq. 7, the sum: ∂r/∂y_in = Σ δ ∂z/∂y_in."""
+        """Eq. 7, the sum: ∂r/∂y_in = Σ δ ∂z/∂y_in; where it `slopes_below`, δ of the layer below."""
         raise NotImplementedError(f"{type(self).__name__} must define backpropagate(samples)")
 
     def gradient(self, samples: int) -> list[Work]:
@@ -153,3 +158,10 @@ def activation_delta(place: Place, activation: str, samples: int) -> list[Work]:
     work = place.kernels.bind("activation.cl", "delta", groups, arguments, ACTIVATION=number, **sizes)
     # So few values that a launch would take longer go along with what is before and after them.
     return [replace(work, chained=work.chained or STEPS * place.outputs * blocks <= cost.LAUNCH)]
+
+
+def slope(below: Below | None, unread: Buffer) -> tuple[dict[str, object], tuple[Buffer, Buffer]]:
+    """Macros and values of a kernel for φ' of the layer below; without one the values may be any buffer."""
+    if below is None:
+        return {"BELOW": 0, "ACTIVATION": 0}, (unread, unread)
+    return {"BELOW": 1, "ACTIVATION": NUMBERS.index(below.activation)}, (below.z, below.y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -91,6 +91,19 @@ class Kernels:
             return self.dtype.type(value)
 
 
+class Below(NamedTuple):
+    """The layer below, for one that multiplies ∂r/∂y_in with its φ' while it has it in registers.
+
+    Attributes:
+        activation: the name of φ, which is elementwise.
+        z, y: its values.
+    """
+
+    activation: str
+    z: Buffer
+    y: Buffer
+
+
 @dataclass(frozen=True)
 class Place:
     """A layer's place in a plan; all values are [block][point][lane].
@@ -105,6 +118,7 @@ class Place:
         dy_in: ∂r/∂y_in.
         theta, gradient: the whole flat vectors.
         add: 1 while gradients are added to what is there, of the parts of a batch before.
+        below: the layer below, where its φ' may be put into the way back of this one.
     """
 
     kernels: Kernels
@@ -118,6 +132,7 @@ class Place:
     theta: Buffer
     gradient: Buffer
     add: Setting = field(default_factory=lambda: Setting(np.int32(0), "add"))
+    below: Below | None = None
 
     @property
     def theta0(self) -> np.int64:

@@ -16,11 +16,11 @@ from gcnn.backends.accelerated.flatten import DeviceFlatten
 from gcnn.backends.accelerated.gates import Inlet, Outlet
 from gcnn.backends.accelerated.lanes import VECTORS, Lanes
 from gcnn.backends.accelerated.launches import Gates, Launches
-from gcnn.backends.accelerated.layer import DeviceLayer, reads_z
+from gcnn.backends.accelerated.layer import SOFTMAX, DeviceLayer, reads_z
 from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
 from gcnn.backends.accelerated.parts import is_dealt, samples_of_part
 from gcnn.backends.accelerated.per_unit import Shares
-from gcnn.backends.accelerated.place import Kernels, Place, tiles
+from gcnn.backends.accelerated.place import Below, Kernels, Place, tiles
 from gcnn.backends.accelerated.planner import fused, stays_in_chain
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
@@ -124,7 +124,9 @@ class AcceleratedPlan:
         self._blocks = self._shares.units * self._shares.blocks if self._shares else self._lanes.blocks(self._part)
         self._chained = self._pairs() if self._fused else 0
         self._values, self._slopes = self._memory(makers), self._memory(makers)
-        self._layers = [makers[type(stage.layer)](self._place(number)) for number, stage in enumerate(self._stages)]
+        self._layers: list[DeviceLayer] = []
+        for number, stage in enumerate(self._stages):
+            self._layers.append(makers[type(stage.layer)](self._place(number)))
         self._loss = DeviceLoss(program, self._layers[-1], batch, self._first) if program.loss else None
         inputs, outputs, gate = program.inputs.points, program.outputs.points, (self._kernels, batch)
         self._gates = Gates(
@@ -172,7 +174,17 @@ class AcceleratedPlan:
             theta=self.theta.buffer,
             gradient=self.gradient.buffer,
             add=self._add,
+            below=self._below(number),
         )
+
+    def _below(self, number: int) -> Below | None:
+        """The layer below, where φ' of it may be put into the way back of a layer."""
+        if not self._fused or number == 0:
+            return None
+        layer, y = self._layers[number - 1], self._values[number]
+        if layer.activation in ("identity", SOFTMAX):
+            return None
+        return Below(layer.activation, layer.place.z if reads_z(layer.activation) else y, y)
 
     def _parts(self, samples: int, to: int | None) -> Iterator[Launches]:
         """What to enqueue for each part of so many samples, in order, after what `Launches.preparation` gives."""

@@ -104,5 +104,6 @@ class DevicePooledConvolution(DeviceConvolution):
     def combine(self, samples: int) -> list[Work]:
         return [self._bind_forward(samples, self._pooling.winners, self.place.y)]
 
-    def delta(self, samples: int) -> list[Work]:
-        return activation_delta(self._maxima, self.activation, samples) + self._pooling.backpropagate(samples)
+    def delta(self, samples: int, sloped: bool = False) -> list[Work]:
+        slopes = [] if sloped else activation_delta(self._maxima, self.activation, samples)
+        return slopes + self._pooling.backpropagate(samples)
