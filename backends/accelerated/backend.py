@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gcnn import layers
 from gcnn.backend import API_VERSION, Capabilities, Device, Program, Unavailable, refuse
 from gcnn.backends.accelerated.activation import DeviceActivation
+from gcnn.backends.accelerated.binding import Maker
 from gcnn.backends.accelerated.convolution_tiled import device_convolution
 from gcnn.backends.accelerated.dense import DeviceDense
 from gcnn.backends.accelerated.feature_map import DeviceFeatureMap
@@ -18,7 +19,7 @@ from gcnn.backends.accelerated.lanes import STYLES, Lanes
 from gcnn.backends.accelerated.layer import NUMBERS, SOFTMAX
 from gcnn.backends.accelerated.losses import ANY
 from gcnn.backends.accelerated.max_pooling import DeviceMaxPooling
-from gcnn.backends.accelerated.plan import FUSED, NARROW, AcceleratedPlan, Maker
+from gcnn.backends.accelerated.plan import FUSED, NARROW, AcceleratedPlan
 from gcnn.backends.accelerated.pooled_convolution import DevicePooledConvolution, PooledConvolution
 from gcnn.backends.accelerated.radial_basis import DeviceRadialBasis
 from gcnn.backends.accelerated.runtime import Runtime

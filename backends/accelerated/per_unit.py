@@ -9,7 +9,8 @@ from math import prod
 
 import numpy as np
 
-from gcnn.backends.accelerated.place import Kernels
+from gcnn.backends.accelerated.parts import is_dealt
+from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.stitching import RAW_GROUP, Stitched, Text, Tile, axes, repeated
 from gcnn.backends.accelerated.vectors import Chunks
@@ -34,6 +35,19 @@ class Shares:
     gradient: Buffer
     others: Buffer
 
+    @classmethod
+    def of(cls, kernels: Kernels, batch: int, part: int, gradient: Buffer) -> Shares | None:
+        """For a batch of which so many samples are a part; `None` where units better go through them together."""
+        limits = kernels.runtime.limits
+        if not is_dealt(limits, kernels.lanes, batch, gradient.nbytes):
+            return None
+        units = limits.compute_units
+        others = kernels.alloc(
+            (units - 1) * (gradient.nbytes // kernels.dtype.itemsize), "gradients of other compute units"
+        )
+        samples = Setting(np.int32(part), "samples")
+        return cls(units, tiles(kernels.lanes.blocks(part), units), samples, gradient, others)
+
     def add_up(self, kernels: Kernels) -> list[Work]:
         """The gradients of all units into the first's."""
         if self.units == 1:
@@ -41,6 +55,15 @@ class Shares:
         groups = (Chunks.of(kernels.runtime, kernels.dtype.itemsize).groups,)
         arguments = self.gradient, self.others, np.int64(self.gradient.nbytes // kernels.dtype.itemsize)
         return [kernels.bind_blocks("shares.cl", "add_shares", groups, (1,), arguments, SHARES=self.units - 1)]
+
+
+def blocks_together(blocks: int, units: int, shares: Shares | None) -> int:
+    """How many of so many blocks an item takes through a chain together, which then share the weights that they read: two, where units
+    stay as busy.
+    """
+    if shares is not None:
+        return 2 - shares.blocks % 2
+    return 2 if 2 * tiles(tiles(blocks, 2), units) <= tiles(blocks, units) else 1
 
 
 class PerUnit(Stitched):

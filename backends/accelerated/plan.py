@@ -12,35 +12,29 @@ import numpy as np
 
 from gcnn.backend import Device, Program, UpdateRule
 from gcnn.backends.accelerated import profile
-from gcnn.backends.accelerated.flatten import DeviceFlatten
-from gcnn.backends.accelerated.gates import Inlet, Outlet
+from gcnn.backends.accelerated.binding import BoundNetwork, Maker
 from gcnn.backends.accelerated.lanes import VECTORS, Lanes
-from gcnn.backends.accelerated.launches import Gates, Launches
-from gcnn.backends.accelerated.layer import SOFTMAX, DeviceLayer, reads_z
-from gcnn.backends.accelerated.losses import CLOSED, DeviceLoss
-from gcnn.backends.accelerated.parts import is_dealt, samples_of_part
-from gcnn.backends.accelerated.per_unit import Shares
-from gcnn.backends.accelerated.place import Below, Kernels, Place, tiles
-from gcnn.backends.accelerated.planner import fused, stays_in_chain
-from gcnn.backends.accelerated.runtime import Buffer, Runtime
+from gcnn.backends.accelerated.launches import Launches
+from gcnn.backends.accelerated.parts import samples_of_part
+from gcnn.backends.accelerated.per_unit import Shares, blocks_together
+from gcnn.backends.accelerated.place import Kernels
+from gcnn.backends.accelerated.planner import fused
+from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Ladder
 from gcnn.backends.accelerated.tuning.layout import PlanTrial, layout_problem, layout_space
 from gcnn.backends.accelerated.updates import RULES, DeviceUpdate
 from gcnn.backends.accelerated.vectors import DeviceVector, DeviceVectors
-from gcnn.backends.accelerated.work import Setting
 from gcnn.errors import DataError, GcnnError
 from gcnn.maps import Array
 from gcnn.plan import apply_rule, penalty
 
-Maker = Callable[[Place], DeviceLayer]
 FUSED, NARROW = "fused", "narrow"
 """The variants of plans that put layers and launches together: on the widest vectors, and on vectors no wider than a small batch needs."""
 
 
 MOST_SIZES = 8
 """Numbers of samples whose launches are kept: a full batch, a ragged last one, and some that callers mix."""
-_MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches", "_shares"}
-_MEMORY |= {"_layers", "_values", "_slopes", "_loss", "_gates"}
+_MEMORY = {"vectors", "theta", "gradient", "slots", "_update", "_launches", "_shares", "_bound"}
 """What `close` lets go."""
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +51,7 @@ def _exclusive(method: Callable[Concatenate[AcceleratedPlan, P], R]) -> Callable
             try:
                 return method(self, *args, **kwargs)
             finally:
-                self._gates.let_go()
+                self._bound.gates.let_go()
 
     return alone
 
@@ -110,9 +104,6 @@ class AcceleratedPlan:
         self._lowest = trained[0] if trained else len(self._stages) - 1
         part = part or samples_of_part(runtime.limits, self._lanes, self._stages, itemsize, batch)
         self._part = min(batch, self._lanes.blocks(part) * self._lanes.count)
-        self._first, self._add = Setting(np.int32(0), "first"), Setting(np.int32(0), "add")
-        strict = program.precision == "strict"
-        self._kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, self._fused, strict)
         self.vectors = DeviceVectors(runtime, dtype)
         count = program.parameter_count
         self.theta, self.gradient = self.vectors.zeros(count), self.vectors.zeros(count)
@@ -120,94 +111,42 @@ class AcceleratedPlan:
         self.slots = {name: self.vectors.zeros(n) for name, n in rule.slot_sizes(count).items()} if rule else {}
         self.hyperparameters = dict(rule.hyperparameters) if rule else {}
         self.count = 0
-        self._shares = self._deal()
-        self._blocks = self._shares.units * self._shares.blocks if self._shares else self._lanes.blocks(self._part)
-        self._chained = self._pairs() if self._fused else 0
-        self._values, self._slopes = self._memory(makers), self._memory(makers)
-        self._layers: list[DeviceLayer] = []
-        for number, stage in enumerate(self._stages):
-            self._layers.append(makers[type(stage.layer)](self._place(number)))
-        self._loss = DeviceLoss(program, self._layers[-1], batch, self._first) if program.loss else None
-        inputs, outputs, gate = program.inputs.points, program.outputs.points, (self._kernels, batch)
-        self._gates = Gates(
-            x=Inlet(*gate, inputs, self._values[0], self._first),
-            t=Inlet(*gate, outputs, self._loss.targets, self._first) if self._loss else None,
-            y=Outlet(*gate, outputs, self._values[-1], self._first),
-            v=Inlet(*gate, outputs, self._slopes[-1], self._first),
-            dx=Outlet(*gate, inputs, self._slopes[0], self._first),
-        )
+        kernels = Kernels(runtime, np.dtype(dtype), self._lanes, self._chooser, strict=program.precision == "strict")
+        self._shares = Shares.of(kernels, batch, self._part, self.gradient.buffer) if self._fused else None
+        blocks = self._lanes.blocks(self._part)
+        together = blocks_together(blocks, runtime.limits.compute_units, self._shares) if self._fused else 0
+        self._kernels = replace(kernels, chained=together)
+        memory = self._shares.units * self._shares.blocks if self._shares else blocks
+        of = self.theta.buffer, self.gradient.buffer
+        self._bound = BoundNetwork(self._kernels, makers, program, self._stages, batch, self._part, memory, *of)
         self._update: DeviceUpdate | None = None
         if rule is not None and rule.kind in RULES:
             buffers = [slot.buffer for slot in self.slots.values()]
-            of = self.theta.buffer, self.gradient.buffer, buffers
-            self._update = DeviceUpdate(self._kernels, rule, count, *of, self._shares)
+            self._update = DeviceUpdate(self._kernels, rule, count, *of, buffers, self._shares)
         self._launches: dict[int, Launches] = {}
         self._lock = threading.RLock()
         self._closed = False
-
-    def _memory(self, makers: Mapping[type[Any], Maker]) -> list[Buffer]:
-        """A value a layer, and one of the input; what only renames its points shares its input's memory."""
-        buffers = [self._value(self.program.inputs.points)]
-        for stage in self._stages:
-            shared = makers[type(stage.layer)] is DeviceFlatten
-            buffers.append(buffers[-1] if shared else self._value(stage.outputs.points))
-        return buffers
-
-    def _value(self, points: int) -> Buffer:
-        return self._kernels.alloc(self._blocks * points * self._lanes.count, "a layer's values")
-
-    def _place(self, number: int) -> Place:
-        stage, y = self._stages[number], self._values[number + 1]
-        activation = stage.layer.activation
-        loss, is_last = self.program.loss, number == len(self._stages) - 1
-        closed = loss is not None and is_last and (loss.name, activation) in CLOSED
-        linked = self._fused and stays_in_chain(stage, self._part, self._kernels)
-        return Place(
-            kernels=replace(self._kernels, chained=self._chained if linked else 0),
-            stage=stage,
-            batch=self._blocks * self._lanes.count,
-            y_in=self._values[number],
-            z=self._value(stage.outputs.points) if reads_z(activation) or closed else y,
-            y=y,
-            dy=self._slopes[number + 1],
-            dy_in=self._slopes[number],
-            theta=self.theta.buffer,
-            gradient=self.gradient.buffer,
-            add=self._add,
-            below=self._below(number),
-        )
-
-    def _below(self, number: int) -> Below | None:
-        """The layer below, where φ' of it may be put into the way back of a layer."""
-        if not self._fused or number == 0:
-            return None
-        layer, y = self._layers[number - 1], self._values[number]
-        if layer.activation in ("identity", SOFTMAX):
-            return None
-        return Below(layer.activation, layer.place.z if reads_z(layer.activation) else y, y)
 
     def _parts(self, samples: int, to: int | None) -> Iterator[Launches]:
         """What to enqueue for each part of so many samples, in order, after what `Launches.preparation` gives."""
         self._begin(samples)
         for first in range(0, samples, self._part):
-            self._first.change(np.int32(first))
-            self._add.change(np.int32(first > 0))
+            self._bound.begin_part(first)
             launches = self._for(min(self._part, samples - first))
             if first == 0:
                 self._enqueue(launches.preparation(to))
             yield launches
 
     def _begin(self, samples: int) -> None:
-        if self._loss is not None:
-            self._loss.begin(samples)
+        if self._bound.loss is not None:
+            self._bound.loss.begin(samples)
 
     def _for(self, samples: int) -> Launches:
         """The launch lists for so many samples of a part; those that were used last are kept."""
         launches = self._launches.pop(samples, None)
         if launches is None:
-            launches = Launches(
-                self._layers, self._loss, self._gates, self._lowest, samples, self._chained, self._shares
-            )
+            bound, together = self._bound, self._kernels.chained
+            launches = Launches(bound.layers, bound.loss, bound.gates, self._lowest, samples, together, self._shares)
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -216,10 +155,10 @@ class AcceleratedPlan:
     @_exclusive
     def forward(self, x: Array, out: Array | None = None) -> Array:
         self._upload_inputs(x)
-        self._gates.y.begin(self.program.outputs.shape, len(x), out)
+        self._bound.gates.y.begin(self.program.outputs.shape, len(x), out)
         for launches in self._parts(len(x), to=None):
             self._enqueue(launches.inference)
-        return self._gates.y.finish()
+        return self._bound.gates.y.finish()
 
     @_exclusive
     def loss(self, x: Array, t: Array) -> float:
@@ -236,11 +175,11 @@ class AcceleratedPlan:
     @_exclusive
     def vjp(self, x: Array, v: Array) -> Array:
         self._upload_inputs(x)
-        self._gates.v.upload(v, len(x))
-        self._gates.dx.begin(self.program.inputs.shape, len(x), None)
+        self._bound.gates.v.upload(v, len(x))
+        self._bound.gates.dx.begin(self.program.inputs.shape, len(x), None)
         for launches in self._parts(len(x), to=0):
             self._enqueue(launches.reverse)
-        return self._gates.dx.finish()
+        return self._bound.gates.dx.finish()
 
     @_exclusive
     def step(self, x: Array, t: Array) -> float:
@@ -263,7 +202,7 @@ class AcceleratedPlan:
     @_exclusive
     def sample_gradients(self, x: Array, v: Array) -> Array:
         self._upload_inputs(x)
-        self._gates.v.upload(v, len(x))
+        self._bound.gates.v.upload(v, len(x))
         host = np.empty((len(x), self.program.parameter_count), self.dtype)
         rows = self._kernels.alloc(min(self._part, len(x)) * host.shape[1], "gradients of the samples")
         for number, launches in enumerate(self._parts(len(x), to=self._lowest + 1)):
@@ -286,7 +225,7 @@ class AcceleratedPlan:
             "lanes": self._lanes.count,
             "layers": [
                 {"layer": str(stage.layer), "kernel": type(layer).__name__}
-                for stage, layer in zip(self._stages, self._layers, strict=True)
+                for stage, layer in zip(self._stages, self._bound.layers, strict=True)
             ],
             "launches": [work.label for work in launches.of_gradient],
             "tuning": list(getattr(self._chooser, "log", ())),
@@ -305,7 +244,7 @@ class AcceleratedPlan:
         """The report's "works" with their "seconds" and what they reach "of_ceiling"; "ceiling", the device's FLOPs a second; and "seconds"
         of the launches. See `gcnn.backends.accelerated.profile.timed`.
         """
-        self._gates.stand_alone()
+        self._bound.gates.stand_alone()
         if self._shares is not None:
             self._shares.samples.change(np.int32(self._part))
         return profile.timed(self._for(self._part), self._stages, self._part, self._kernels)
@@ -319,23 +258,6 @@ class AcceleratedPlan:
             self._closed = True
             for held in _MEMORY:
                 self.__dict__.pop(held, None)
-
-    def _deal(self) -> Shares | None:
-        """What units have for themselves, where each goes through its samples alone."""
-        itemsize, count = self._kernels.dtype.itemsize, self.program.parameter_count
-        units = self._runtime.limits.compute_units
-        if not self._fused or not is_dealt(self._runtime.limits, self._lanes, self.batch, count * itemsize):
-            return None
-        others = self._kernels.alloc((units - 1) * count, "gradients of other compute units")
-        samples = Setting(np.int32(self._part), "samples")
-        return Shares(units, tiles(self._lanes.blocks(self._part), units), samples, self.gradient.buffer, others)
-
-    def _pairs(self) -> int:
-        """Blocks that an item takes through a chain together, which then share the weights that they read: two, where units stay busy."""
-        units, blocks = self._runtime.limits.compute_units, self._lanes.blocks(self._part)
-        if self._shares is not None:
-            return 2 - self._shares.blocks % 2
-        return 2 if 2 * tiles(tiles(blocks, 2), units) <= tiles(blocks, units) else 1
 
     def _form_gradient(self, samples: int, update: DeviceUpdate | None = None) -> float:
         """Enqueue the gradient and the update. The loss, which the device has before it is done with them: it goes on beside the host."""
@@ -365,14 +287,14 @@ class AcceleratedPlan:
 
     def _upload(self, x: Array, t: Array) -> None:
         self._upload_inputs(x)
-        if self._gates.t is None:
+        if self._bound.gates.t is None:
             raise GcnnError("this plan was made without a loss.")
-        self._gates.t.upload(t, len(x))
+        self._bound.gates.t.upload(t, len(x))
 
     def _upload_inputs(self, x: Array) -> None:
         if not 1 <= len(x) <= self.batch:
             raise DataError(f"the plan takes 1 to {self.batch} samples at a time, got {len(x)}.")
-        self._gates.x.upload(x, len(x))
+        self._bound.gates.x.upload(x, len(x))
 
     def _enqueue(self, launches: Sequence[Callable[[], None]]) -> None:
         for launch in launches:
@@ -380,10 +302,10 @@ class AcceleratedPlan:
 
     def _mean_loss(self, samples: int) -> float:
         """Waits for the losses of the samples, and reduces them as the loss says."""
-        assert self._loss is not None
+        assert self._bound.loss is not None
         losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
-        self._runtime.download(self._loss.samples, losses)
-        return float(losses.sum(dtype=np.float64)) * self._loss.scale(samples)
+        self._runtime.download(self._bound.loss.samples, losses)
+        return float(losses.sum(dtype=np.float64)) * self._bound.loss.scale(samples)
 
     def _update_on_host(self, rule: UpdateRule) -> None:
         """A rule that has no kernel: the vectors go to the host and back."""

@@ -9,7 +9,7 @@ import pytest
 
 import gcnn
 from gcnn.backend import Program
-from gcnn.backends.accelerated import plan as plans
+from gcnn.backends.accelerated import binding
 from gcnn.backends.accelerated.lanes import Lanes
 from gcnn.backends.accelerated.plan import FUSED, NARROW
 from gcnn.backends.accelerated.planner import fused, stays_in_chain
@@ -59,7 +59,7 @@ def test_it_changes_no_bit_and_is_a_launch_of_its_own(device, monkeypatch, sampl
     found, labels = [], []
     for chained in (None, True):
         if chained:
-            monkeypatch.setattr(plans, "stays_in_chain", lambda *arguments: True)
+            monkeypatch.setattr(binding, "stays_in_chain", lambda *arguments: True)
         plan = BACKEND.plan(Program.of(network), device, "float32", 40, FUSED)
         plan.vectors.copy(plan.vectors.upload(network.initial_parameters().astype("float32")), plan.theta)
         loss = plan.loss_gradient(x, t)

@@ -131,7 +131,7 @@ def test_a_plan_closed_while_its_launches_run_ends_them_unharmed(device, compile
         busy()  # what follows waits in the queue
         plan._upload(x, t)
         plan._enqueue(plan._for(len(x)).of_gradient)
-        values = weakref.ref(plan._values[-1])
+        values = weakref.ref(plan._bound.values[-1])
         plan.close()
         del plan
         gc.collect()

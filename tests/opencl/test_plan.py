@@ -334,6 +334,6 @@ def test_one_plan_serves_several_threads_with_the_answers_to_their_own_data(plan
 def test_the_logits_of_a_softmax_are_written_once(plans):
     """Two writes of one value to one place are still two, which a detector of races reports."""
     plan, _ = plans(SMALL, 4)
-    assert [layer.saves_z for layer in plan._layers] == [False, False]
+    assert [layer.saves_z for layer in plan._bound.layers] == [False, False]
     plan, _ = plans([Dense(3, activation="softplus"), Dense(3, activation="relu")], 4)
-    assert [layer.saves_z for layer in plan._layers] == [True, False]
+    assert [layer.saves_z for layer in plan._bound.layers] == [True, False]

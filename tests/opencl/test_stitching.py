@@ -11,9 +11,10 @@ import pytest
 import gcnn
 from gcnn import kernels
 from gcnn.backend import Program
+from gcnn.backends.accelerated import plan as plans
 from gcnn.backends.accelerated.errors import BuildFailed
 from gcnn.backends.accelerated.launches import MOST_WORKS
-from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
+from gcnn.backends.accelerated.plan import FUSED
 from gcnn.backends.accelerated.stitching import Chained, SideBySide
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Activation, Convolution, Dense, FeatureMap, MaxPooling, RadialBasis, WeightedSubsampling
@@ -90,7 +91,7 @@ def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypa
     texts = []
     compile_ = type(plan._runtime).compile
     monkeypatch.setattr(type(plan._runtime), "compile", lambda *a: texts.append(a[1]) or compile_(*a))
-    Chained([works.slopes[0]] * 2, works.forward[0].groups[-1], plan._chained)()
+    Chained([works.slopes[0]] * 2, works.forward[0].groups[-1], plan._kernels.chained)()
     SideBySide([works.gradients[0][0]] * 3)()
     for text in texts:
         assert len(re.findall(r"#define INPUTS_\d+", text)) == 1
@@ -131,10 +132,10 @@ def test_two_blocks_that_an_item_takes_together_leave_the_bits_of_one_after_anot
     lanes = launches(name, 1)[1]._lanes.count
     samples, found = blocks * lanes, []
     for together in (2, 1):
-        monkeypatch.setattr(AcceleratedPlan, "_pairs", lambda plan, together=together: together)
-        monkeypatch.setattr("gcnn.backends.accelerated.plan.is_dealt", lambda *arguments: False)
+        monkeypatch.setattr(plans, "blocks_together", lambda *arguments, together=together: together)
+        monkeypatch.setattr("gcnn.backends.accelerated.per_unit.is_dealt", lambda *arguments: False)
         works, plan = launches(name, samples)
-        assert plan._chained == together
+        assert plan._kernels.chained == together
         for launch in works.training:
             launch()
         found.append(plan.vectors.download(plan.gradient))

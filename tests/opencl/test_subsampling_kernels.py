@@ -29,7 +29,7 @@ def _gradient(plan):
 
 def _spoil(plan):
     """Fill the slopes of the input with NaN, so that cells that are not written show."""
-    slopes = plan._slopes[0]
+    slopes = plan._bound.slopes[0]
     plan._runtime.fill(slopes, np.dtype(plan.dtype).type(np.nan), slopes.nbytes // np.dtype(plan.dtype).itemsize)
 
 

@@ -95,7 +95,7 @@ def _outcome(plan: AcceleratedPlan, back: bool) -> np.ndarray:
 
 def _launched(plan: AcceleratedPlan, back: bool = False) -> list[str]:
     """The kernels that a pass enqueues, in order."""
-    layer = plan._layers[0]
+    layer = plan._bound.layers[0]
     return [work.kernel for work in (layer.backpropagate(SAMPLES) if back else layer.combine(SAMPLES))]
 
 
@@ -142,7 +142,7 @@ def test_what_is_free_changes_no_bit(bound, name, kernel):
 @pytest.mark.row("P8")
 def test_only_tiles_take_shared_memory(bound):
     for free, bytes_shared in ((TILED, (2 + 2) * (4 + 1) * 4), (UNTILED, 0)):
-        launch = bound(*LAYERS["plain"], Forced(FORWARD, free))._layers[0].combine(SAMPLES)[0].launch._launch
+        launch = bound(*LAYERS["plain"], Forced(FORWARD, free))._bound.layers[0].combine(SAMPLES)[0].launch._launch
         raw = launch._kernel
         info = launch._owner._cl.kernel_work_group_info.LOCAL_MEM_SIZE
         assert (raw.get_work_group_info(info, launch._owner._handle) > 0) == (bytes_shared > 0)
@@ -238,13 +238,13 @@ def test_a_launch_for_each_filter_gives_the_oracles_numbers(task, name):
 
 
 def test_planes_have_kernels_of_their_own_and_other_layouts_keep_theirs(device, bound):
-    assert isinstance(bound(*LAYERS["plain"])._layers[0], DeviceTiledConvolution)
+    assert isinstance(bound(*LAYERS["plain"])._bound.layers[0], DeviceTiledConvolution)
     program = Program.of(gcnn.Network([PLAIN], (2, 7, 11), "mse"))
     for variant in ("vectors", "scalars"):
         plan = AcceleratedPlan(
             "opencl", bound(*LAYERS["plain"])._runtime, device, MAKERS, program, "float32", 2, variant=variant
         )
-        assert type(plan._layers[0]) is DeviceConvolution
+        assert type(plan._bound.layers[0]) is DeviceConvolution
         plan.close()
 
 
@@ -255,7 +255,7 @@ LONG = Convolution(3, 2, table=[[1, 0, 1], [0, 1, 1], [0, 0, 0]], activation="ta
 def test_a_table_too_long_for_constants_is_read_from_global_memory(plans, layer, monkeypatch):
     monkeypatch.setattr(convolution, "LONGEST_LIST", 8)  # the table has 9 entries
     plan, oracle = plans([layer], (3, 5, 6), batch=4)
-    assert plan._layers[0]._options["KERNEL_LIST"] == 1
+    assert plan._bound.layers[0]._options["KERNEL_LIST"] == 1
     rng = np.random.default_rng(0)
     x, v = rng.standard_normal((3, 3, 5, 6)), rng.standard_normal((3, 3, 4, 5))
     np.testing.assert_allclose(plan.forward(x), oracle.forward(x), atol=1e-13)
