@@ -155,7 +155,11 @@ class Launches:
     @cached_property
     def training(self) -> list[Enqueued]:
         """From the input and targets to the losses and the gradient."""
-        return self._stitched([*self.forward, *self.loss, *self.slopes], self.gradients)
+        to_losses = [*self.forward, *self.loss]
+        if self._blocks < self._units:
+            # The host goes on beside the way back, on a unit that would be idle.
+            return [*self._stitched(to_losses, []), *self._stitched(self.slopes, self.gradients)]
+        return self._stitched([*to_losses, *self.slopes], self.gradients)
 
     @cached_property
     def dealt(self) -> PerUnit | None:

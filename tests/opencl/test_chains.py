@@ -93,3 +93,15 @@ def test_samples_come_in_and_leave_in_the_chain(device):
     (only,) = plan._for(64).inference
     assert only.label.startswith("layout.pack + ")
     assert only.label.endswith(" + layout.unpack")
+
+
+def test_where_units_are_idle_the_losses_end_a_launch(device):
+    plan = BACKEND.plan(Program.of(MODELS["delmas"]()), device, "float32", 64, NARROW)
+    plan_of_one = BACKEND.plan(Program.of(MODELS["delmas"]()), device, "float32", 1, NARROW)
+    if plan._runtime.limits.compute_units == 1:
+        pytest.skip("not run: the device has one compute unit")
+    first, rest = plan_of_one._for(1).to_losses
+    assert first[-1].label.endswith("losses.evaluate")
+    assert "backpropagate" in rest[0].label
+    first, _ = plan._for(64).to_losses
+    assert "backpropagate" in first[-1].label
