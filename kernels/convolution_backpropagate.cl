@@ -53,14 +53,13 @@ INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta
                 GLOBAL const REAL* line = delta + AT((((INDEX)i * OUT_DEPTH + oz) * OUT_HEIGHT + oy) * OUT_WIDTH + ox0);
                 REALV window[WINDOW];
                 UNROLLED(n, WINDOW) if (inner || INSIDE(ox0 + n, OUT_WIDTH)) window[n] = LOADV(line, n * LANES);
-                UNROLLED(u, TAPS_X) UNROLLED(m, MAPS_TILE) {
+                UNROLLED(m, MAPS_TILE) {
                     const int kernel_at = KERNEL_AT(i, j0 + m);
-                    if (CONNECTED(kernel_at)) {
-                        const REALV w = (REALV)(theta[kernel_at + (uz * TAPS_Y + uy) * TAPS_X + u]);
-                        UNROLLED(c, COLUMNS_TILE)
+                    if (!CONNECTED(kernel_at)) continue;
+                    GLOBAL const REAL* taps = theta + kernel_at + (uz * TAPS_Y + uy) * TAPS_X;
+                    UNROLLED(u, TAPS_X) UNROLLED(c, COLUMNS_TILE)
                         if (MEETS(c, u) && (inner || (ix0 + c < COLUMNS && INSIDE(ox0 + MET(c, u), OUT_WIDTH))))
-                            sum[m][c] = FMA(w, window[MET(c, u)], sum[m][c]);
-                    }
+                            sum[m][c] = FMA((REALV)(taps[u]), window[MET(c, u)], sum[m][c]);
                 }
             }
         }
@@ -85,16 +84,17 @@ ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GL
     delta += (INDEX)block * OUT_MAPS * OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH * LANES;
     ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0 THE_OFFSETS, j0, iz, iy);
 
-    REALV result[MAPS_TILE * COLUMNS_TILE];
-    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) result[m * COLUMNS_TILE + c] = sum[m][c];
-    NOT_UNROLLED(n, MAPS_TILE * COLUMNS_TILE) {
-        const int j = j0 + n / COLUMNS_TILE, ix = ix0 + n % COLUMNS_TILE;
-        if (j < own_j || ix >= COLUMNS) continue;
-        const INDEX at = AT(((((INDEX)block * IN_MAPS + j) * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix);
+    REALV result[MAPS_TILE][COLUMNS_TILE];
+    UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) result[m][c] = sum[m][c];
+    NOT_UNROLLED(m, MAPS_TILE) {
+        if (j0 + m < own_j) continue;
+        const INDEX line = ((((INDEX)block * IN_MAPS + j0 + m) * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix0;
+        UNROLLED(c, COLUMNS_TILE) if (ix0 + c < COLUMNS) {
 #if BELOW
-        const REALV z = LOADV(z_in, at), y = LOADV(y_in, at);
-        result[n] *= PHI_PRIME(z, y);
+            const REALV z = LOADV(z_in, AT(line + c)), y = LOADV(y_in, AT(line + c));
+            result[m][c] *= PHI_PRIME(z, y);
 #endif
-        STOREV(result[n], dy_in, at);
+            STOREV(result[m][c], dy_in, AT(line + c));
+        }
     }
 }

@@ -65,14 +65,13 @@ INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const 
                 UNROLLED(r, ROWS_TILE) {
                     const int uy = row - r * STRIDE_Y;
                     if (ROWS_TILE == 1 || INSIDE(uy, TAPS_Y)) {
-                        UNROLLED(u, TAPS_X) UNROLLED(m, MAPS_TILE) {
+                        UNROLLED(m, MAPS_TILE) {
                             const int kernel_at = KERNEL_AT(i0 + m, j);
-                            if (CONNECTED(kernel_at)) {
-                                const REALV w = (REALV)(theta[kernel_at + (uz * TAPS_Y + uy) * TAPS_X + u]);
-                                UNROLLED(c, COLUMNS_TILE)
+                            if (!CONNECTED(kernel_at)) continue;
+                            GLOBAL const REAL* taps = theta + kernel_at + (uz * TAPS_Y + uy) * TAPS_X;
+                            UNROLLED(u, TAPS_X) UNROLLED(c, COLUMNS_TILE)
                                 if (inner || (ox0 + c < COLUMNS && INSIDE(ix0 + c * STRIDE_X + u, IN_WIDTH)))
-                                    z[m][r][c] = FMA(w, window[c * STRIDE_X + u], z[m][r][c]);
-                            }
+                                    z[m][r][c] = FMA((REALV)(taps[u]), window[c * STRIDE_X + u], z[m][r][c]);
                         }
                     }
                 }

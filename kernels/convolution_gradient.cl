@@ -8,9 +8,9 @@
  * Equal calls give equal bits, with V = LANES or V = 1: lanes stay apart until their sum, which is always the same tree.
  *
  * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps; or, in the last
- * groups of a part, the biases of MAPS_TILE maps. It takes COLUMNS_TILE columns at a time, which share what they read.
- * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1)), where parts is SPLIT, or blocks with SUM_SAMPLES
- * 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last tiles are moved back.
+ * group of these maps, their biases. It takes COLUMNS_TILE columns at a time, which share what they read.
+ * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1)), maps slowest, so that their delta stays in the first cache;
+ * parts is SPLIT, or blocks with SUM_SAMPLES 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last tiles are moved back.
  * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
  * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN. Free, and of equal weights: MAPS_TILE <=
  *          OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y, TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE
@@ -47,8 +47,8 @@ typedef struct {
 DEVICE TILE find_tile(int item)
 {
     TILE tile;
-    tile.own_i = item % MAP_TILES * MAPS_TILE;
-    item /= MAP_TILES;
+    tile.own_i = item / (KERNEL_TILES + 1) * MAPS_TILE;
+    item %= KERNEL_TILES + 1;
     tile.is_bias = item == KERNEL_TILES;
     tile.own_ux = item % TAP_TILES * TAPS_TILE;
     item /= TAP_TILES;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
@@ -10,6 +10,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from gcnn.backends.accelerated.convolution_cost import (
+    MAPS,
+    Row,
+    back_instructions,
+    columns_of,
+    forward_instructions,
+    within,
+)
 from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
@@ -30,11 +38,6 @@ from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps
 
-MAPS = (1, 2, 3, 4, 5, 6, 8)
-COLUMNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 14)
-"""Candidates for the maps and columns of a tile."""
-VECTOR_REGISTERS = 32
-"""Of a CPU's core with AVX-512."""
 ITEMS_A_UNIT = 8
 """Work-items for each compute unit, so that none of them waits long for the last."""
 DIRECT_GRADIENT = 8
@@ -131,24 +134,34 @@ class DeviceConvolution(DeviceLayer):
         return self.tuned(space, problem)
 
     def _forward_space(self) -> Space:
-        maps, (rows, columns), (unit_y, unit_x) = self._maps, self._computed, self._unit
+        maps, (rows, width), (unit_y, unit_x) = self._maps, self._computed, self._unit
         tiles_of = {
             "MAPS_TILE": within(MAPS, maps),
             "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
-            "COLUMNS_TILE": [n * unit_x for n in within(COLUMNS, columns // unit_x)],
+            "COLUMNS_TILE": [n * unit_x for n in columns_of(width // unit_x)],
         }
+
+        def instructions(tile: Parameters) -> float:
+            covered = prod(tiles(size, n) for size, n in zip((maps, rows, width), tile.values(), strict=True))
+            return covered * forward_instructions(*tile.values(), self._taps[1], self._taps[2])
+
         sums = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
-        default = self._quickest(tiles_of, sums, (maps, rows, columns))
         benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
-        return self._or_winograd(Space(tiles_of, default, benchmark, (sums,)), self._shape)
+        space = Space(tiles_of, quickest_of(tiles_of, sums, instructions), benchmark, (sums,))
+        return self._or_winograd(space, self._shape)
 
     def _back_space(self) -> Space:
-        maps, columns, stride = self._sources, self._read[2], self._stride[2]
-        wide = [n for n in within(COLUMNS, columns) if n % stride == 0 or n == columns] or [min(stride, columns)]
-        tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": wide}
-        sums = few_sums("MAPS_TILE", "COLUMNS_TILE")
-        default = self._quickest(tiles_of, sums, (maps, columns))
-        return self._or_winograd(Space(tiles_of, default, {"MAPS_TILE": 1, "COLUMNS_TILE": wide[0]}), self._shape_back)
+        maps, width, stride = self._sources, self._read[2], self._stride[2]
+        tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": columns_of(width, stride)}
+        lines = self._maps * prod(self._taps[:2]) / prod(self._stride[:2])
+        row = Row(width, self._made[2], self._taps[2], stride, self._padding[2], lines)
+
+        def instructions(tile: Parameters) -> float:
+            return tiles(maps, tile["MAPS_TILE"]) * back_instructions(row, *tile.values())
+
+        default = quickest_of(tiles_of, few_sums("MAPS_TILE", "COLUMNS_TILE"), instructions)
+        benchmark = {"MAPS_TILE": 1, "COLUMNS_TILE": tiles_of["COLUMNS_TILE"][0]}
+        return self._or_winograd(Space(tiles_of, default, benchmark), self._shape_back)
 
     def _or_winograd(self, space: Space, shape: Shape) -> Space:
         """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
@@ -165,21 +178,10 @@ class DeviceConvolution(DeviceLayer):
         tile = {"ROWS_TILE": 1, **space.default}
         tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
         covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
-        direct = self.place.blocks() * covered * shape.sources * effort(*tiling, 3, 3)
+        direct = self.place.blocks() * covered * shape.sources * forward_instructions(*tiling, 3, 3)
         constraint = Constraint("few sums, and of Winograd's tiles one row", allowed)
         default = {**space.benchmark, **minimal.parameters} if minimal.instructions < direct else None
         return with_winograd(space, constraint, default, self._tiles_made)
-
-    def _quickest(self, tiles_of: dict[str, list[int]], sums: Constraint, sizes: tuple[int, ...]) -> Parameters:
-        """The tile that takes least, by instructions; one that is too large only where there is no other."""
-
-        def instructions(tile: Parameters) -> float:
-            covered = prod(tiles(size, n) for size, n in zip(sizes, tile.values(), strict=True))
-            m, n, rows = tile["MAPS_TILE"], tile["COLUMNS_TILE"], tile.get("ROWS_TILE", 1)
-            return covered * effort(m, rows, n, self._taps[1], self._taps[2])
-
-        every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
-        return min(filter(sums.holds, every), key=instructions, default=every[0])
 
     def _gradient_space(self) -> Space:
         alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
@@ -353,24 +355,18 @@ def kernel_offsets(layer: Convolution, inputs: Maps) -> np.ndarray[Any, np.dtype
     return np.where(table, positions, -1)
 
 
-def within(candidates: tuple[int, ...], most: int) -> list[int]:
-    """The candidates that a size allows."""
-    return [n for n in candidates if n <= most] or [1]
+def quickest_of(
+    tiles_of: Mapping[str, Sequence[int]], sums: Constraint, instructions: Callable[[Parameters], float]
+) -> Parameters:
+    """The tile that takes least; one of too many sums only where there is no other."""
+    every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
+    return min(filter(sums.holds, every), key=instructions, default=every[0])
 
 
 def best_tile(size: int, candidates: tuple[int, ...], most: int) -> int:
     """Of the candidates up to a limit, one that is large and wastes little of a size."""
     fitting = [n for n in candidates if n <= min(size, most)] or [min(candidates)]
     return min(fitting, key=lambda n: (tiles(size, n) * n / size + 1 / n, -n))
-
-
-def effort(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> float:
-    """Instructions of a tile for one input map: multiply-adds or what their chain waits for, weights, what it reads, what does not fit."""
-    weights = rows * taps_y * taps_x
-    multiply_adds = weights * max(maps * columns, cost.CHAIN)
-    loads = (weights * maps + (rows + taps_y - 1) * (columns + taps_x - 1)) / 2
-    spilled = max(0, maps * rows * columns + columns + taps_x - VECTOR_REGISTERS)
-    return multiply_adds + loads + spilled * taps_y * maps * rows / 2
 
 
 def with_winograd(space: Space, constraint: Constraint, default: Parameters | None, made: Sequence[int]) -> Space:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from gcnn.backends.accelerated.convolution import DeviceConvolution, kernel_offsets, within
+from gcnn.backends.accelerated.convolution import DeviceConvolution, kernel_offsets
+from gcnn.backends.accelerated.convolution_cost import within
 from gcnn.backends.accelerated.lanes import PLANES
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
