@@ -142,12 +142,13 @@ class DeviceConvolution(DeviceLayer):
         }
 
         def instructions(tile: Parameters) -> float:
-            covered = prod(tiles(size, n) for size, n in zip((maps, rows, width), tile.values(), strict=True))
-            return covered * forward_instructions(*tile.values(), self._taps[1], self._taps[2])
+            sums = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
+            covered = prod(tiles(size, n) for size, n in zip((maps, rows, width), sums, strict=True))
+            return covered * forward_instructions(*sums, self._taps[1], self._taps[2])
 
-        sums = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
+        bounded = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
         benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
-        space = Space(tiles_of, quickest_of(tiles_of, sums, instructions), benchmark, (sums,))
+        space = Space(tiles_of, quickest_of(tiles_of, bounded, instructions), benchmark, (bounded,))
         return self._or_winograd(space, self._shape)
 
     def _back_space(self) -> Space:
@@ -157,7 +158,7 @@ class DeviceConvolution(DeviceLayer):
         row = Row(width, self._made[2], self._taps[2], stride, self._padding[2], lines)
 
         def instructions(tile: Parameters) -> float:
-            return tiles(maps, tile["MAPS_TILE"]) * back_instructions(row, *tile.values())
+            return tiles(maps, tile["MAPS_TILE"]) * back_instructions(row, tile["MAPS_TILE"], tile["COLUMNS_TILE"])
 
         default = quickest_of(tiles_of, few_sums("MAPS_TILE", "COLUMNS_TILE"), instructions)
         benchmark = {"MAPS_TILE": 1, "COLUMNS_TILE": tiles_of["COLUMNS_TILE"][0]}

@@ -277,13 +277,11 @@ class AcceleratedPlan:
         beside: list[Callable[[], None]] = [*rest, *([] if in_shares else launches.add_up)]
         if update is not None:
             beside.append(partial(update.apply, in_shares))
+        assert self._bound.loss is not None
         if self._runtime.waits_for_all:
-            loss = self._mean_loss(samples)
-            self._enqueue(beside)
-        else:
-            self._enqueue(beside)
-            loss = self._mean_loss(samples)
-        return loss
+            self._runtime.wait_for(self._bound.loss.samples)
+        self._enqueue(beside)
+        return self._mean_loss(samples)
 
     def _upload(self, x: Array, t: Array) -> None:
         self._upload_inputs(x)

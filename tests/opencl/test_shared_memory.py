@@ -182,3 +182,20 @@ def test_a_step_answers_before_what_nobody_waits_for(device, monkeypatch, hidden
         assert not any("losses.evaluate" in launch.label for launch in rest)
     assert found[0][0] == found[1][0]
     assert np.array_equal(found[0][1], found[1][1])
+
+
+def test_what_follows_the_losses_is_enqueued_before_they_are_added_up(device, monkeypatch):
+    model = Network([Dense(3, activation="tanh"), Dense(30)], (30,), "mse").bind(
+        "opencl", device=device.index, batch=40
+    )
+    step, plan = training_step(model, Adam(0.01)), model.plan
+    x, t = np.random.default_rng(0).random((2, 40, 30)).astype("float32")
+    step(x, t)
+    order = []
+    for name in ("_enqueue", "_mean_loss"):
+        method = getattr(type(plan), name)
+        monkeypatch.setattr(
+            type(plan), name, lambda *given, name=name, method=method: (order.append(name), method(*given))[1]
+        )
+    step(x, t)
+    assert order[-2:] == ["_enqueue", "_mean_loss"]
