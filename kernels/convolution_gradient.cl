@@ -7,14 +7,15 @@
  * sums of its own at rows[first + s * width]. Lanes without a sample must hold a delta of 0 and finite inputs.
  * Equal calls give equal bits, with V = LANES or V = 1: lanes stay apart until their sum, which is always the same tree.
  *
- * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps; or, in the last
- * group of these maps, their biases. It takes COLUMNS_TILE columns at a time, which share what they read.
- * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1)), maps slowest, so that their delta stays in the first cache;
- * parts is SPLIT, or blocks with SUM_SAMPLES 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last tiles are moved back.
+ * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps, with BIASES_TOO the biases
+ * of these maps as well; else their last item does. It takes COLUMNS_TILE columns at a time, which share what they read.
+ * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1 - BIASES_TOO)), maps slowest, so that their delta stays in the
+ * first cache. Parts are SPLIT, or blocks with SUM_SAMPLES 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last
+ * tiles are moved back.
  * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
- * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN. Free, and of equal weights: MAPS_TILE <=
- *          OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y, TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE
- *          is 1, and MAPS_TILE too if there is a table.
+ * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN; BIASES_TOO, 0, or 1 where that is all of a
+ *          map's kernels in one plane. Free, and of equal weights: MAPS_TILE <= OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y,
+ *          TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE is 1, and MAPS_TILE too if there is a table.
  */
 #include "prelude.h"
 #include "lanes.h"
@@ -36,7 +37,12 @@
 #define IN_SIZE (IN_DEPTH * IN_HEIGHT * IN_WIDTH)
 #define OUT_SIZE (OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH)
 #define WEIGHTS_TILE (INPUTS_TILE * ROWS_TILE * TAPS_TILE)
-#define SUMS (MAPS_TILE * WEIGHTS_TILE)
+#if BIASES_TOO && (KERNEL_TILES > 1 || SHARED_KERNELS || IN_DEPTH > 1 || LEAVES_Z)
+#error "an item that adds up biases must see every delta of its maps once"
+#endif
+#define ITEMS_A_MAP (KERNEL_TILES + !BIASES_TOO)
+#define SUMS_A_MAP (WEIGHTS_TILE + BIASES_TOO)
+#define SUMS (MAPS_TILE * SUMS_A_MAP)
 
 /* Which sums a work-item computes: its first map, input map, plane, row and tap, and where those that are its own begin. */
 typedef struct {
@@ -47,8 +53,8 @@ typedef struct {
 DEVICE TILE find_tile(int item)
 {
     TILE tile;
-    tile.own_i = item / (KERNEL_TILES + 1) * MAPS_TILE;
-    item %= KERNEL_TILES + 1;
+    tile.own_i = item / ITEMS_A_MAP * MAPS_TILE;
+    item %= ITEMS_A_MAP;
     tile.is_bias = item == KERNEL_TILES;
     tile.own_ux = item % TAP_TILES * TAPS_TILE;
     item /= TAP_TILES;
@@ -69,6 +75,7 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k OFFSETS)
     const int i = tile.i + m;
     if (i < tile.own_i) return -1;
     if (tile.is_bias) return k == 0 ? BIASES + i : -1;
+    if (k == WEIGHTS_TILE) return BIASES + i;
     const int n = k / (ROWS_TILE * TAPS_TILE), uy = tile.uy + k / TAPS_TILE % ROWS_TILE, ux = tile.ux + k % TAPS_TILE;
     if (tile.j + n < tile.own_j || uy < tile.own_uy || ux < tile.own_ux) return -1;
     int kernel_at = KERNEL_AT(i, tile.j + n);
@@ -78,7 +85,7 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k OFFSETS)
 }
 
 /* Add to the sums what column ox of a row of outputs gives; `in` and `delta` are where the tile's first row, `iy`, begins. */
-INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+INLINED void add_column(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                         const int iy, const int ox, const int inner)
 {
     REALV seen[WEIGHTS_TILE];
@@ -92,11 +99,12 @@ INLINED void add_column(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* i
     UNROLLED(m, MAPS_TILE) {
         const REALV d = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
         UNROLLED(k, WEIGHTS_TILE) sum[m][k] = FMA(d, seen[k], sum[m][k]);
+        if (BIASES_TOO) sum[m][SUMS_A_MAP - 1] += d;
     }
 }
 
 /* The columns from `ox` to `end` - 1, which read nothing outside. */
-INLINED void add_inner(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+INLINED void add_inner(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                        const int iy, int ox, const int end)
 {
     for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE)
@@ -107,7 +115,7 @@ INLINED void add_inner(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* in
 /* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
 #define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
 
-INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
+INLINED void sum_weights(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
                          const int j, INDEX row, const INDEX end)
 {
     /* Columns from first_inner to last_inner - 1 read nothing to the left or right of the input. */
@@ -151,7 +159,7 @@ INLINED void sum_weights(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* 
 
 /* Neighbouring columns have sums of their own, so that no addition waits for the one before. */
 #define BIAS_SUMS (WEIGHTS_TILE < 4 ? WEIGHTS_TILE : 4)
-INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
+INLINED void sum_biases(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
                         const INDEX end)
 {
     for (INDEX row = begin; row < end; ++row) {
@@ -168,14 +176,14 @@ INLINED void sum_biases(REALV sum[MAPS_TILE][WEIGHTS_TILE], GLOBAL const REAL* d
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
                                       GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first, int add OFFSETS)
 {
-    const int part = GROUP_ID(0) / (MAP_TILES * (KERNEL_TILES + 1));
-    const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * (KERNEL_TILES + 1)));
+    const int part = GROUP_ID(0) / (MAP_TILES * ITEMS_A_MAP);
+    const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * ITEMS_A_MAP));
     const INDEX count = (INDEX)OUT_DEPTH * OUT_HEIGHT * (SUM_SAMPLES ? TILES(samples, LANES) : 1);
     const INDEX begin = SUM_SAMPLES ? count * part / SPLIT : count * part;
     const INDEX end = SUM_SAMPLES ? count * (part + 1) / SPLIT : begin + count;
 
-    REALV sum[MAPS_TILE][WEIGHTS_TILE];
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) sum[m][k] = (REALV)(0);
+    REALV sum[MAPS_TILE][SUMS_A_MAP];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) sum[m][k] = (REALV)(0);
     if (tile.is_bias)
         sum_biases(sum, delta, tile, begin, end);
     else if (!SHARED_KERNELS)
@@ -187,9 +195,9 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     rows += first;
 #if !SUM_SAMPLES || V == LANES
     REALV result[SUMS];
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE) result[m * WEIGHTS_TILE + k] = sum[m][k];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) result[m * SUMS_A_MAP + k] = sum[m][k];
     NOT_UNROLLED(s, SUMS) {
-        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS);
+        const int at = parameter_of(tile, s / SUMS_A_MAP, s % SUMS_A_MAP THE_OFFSETS);
         if (at < 0) continue;
 #if SUM_SAMPLES
         PUT(SUMV(TO_WIDEV(result[s])), rows, part * width + at, add);
@@ -200,11 +208,11 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
 #else
     /* Every sum is added up by one thread, so that one barrier serves them all. */
     SHARED WIDE lanes[SUMS * (LANES + 1)];
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, WEIGHTS_TILE)
-        lanes[(m * WEIGHTS_TILE + k) * (LANES + 1) + LOCAL_ID(0)] = TO_WIDEV(sum[m][k]);
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP)
+        lanes[(m * SUMS_A_MAP + k) * (LANES + 1) + LOCAL_ID(0)] = TO_WIDEV(sum[m][k]);
     BARRIER();
     for (int s = LOCAL_ID(0); s < SUMS; s += LANES) {
-        const int at = parameter_of(tile, s / WEIGHTS_TILE, s % WEIGHTS_TILE THE_OFFSETS), begins = s * (LANES + 1);
+        const int at = parameter_of(tile, s / SUMS_A_MAP, s % SUMS_A_MAP THE_OFFSETS), begins = s * (LANES + 1);
         for (int reach = LANES / 2; reach > 0; reach /= 2)
             for (int lane = begins; lane < begins + reach; ++lane) lanes[lane] += lanes[lane + reach];
         if (at >= 0) PUT(lanes[begins], rows, part * width + at, add);

@@ -330,17 +330,27 @@ class DeviceConvolution(DeviceLayer):
         sum_samples: int,
         add: Argument = np.int32(0),  # noqa: B008  # it cannot change
     ) -> Work:
-        place, tile = self.place, self._gradient
-        inputs = 1 if self._shared else tiles(self._sources, tile["INPUTS_TILE"])
-        kernels = (
-            inputs * self._taps[0] * tiles(self._taps[1], tile["ROWS_TILE"]) * tiles(self._taps[2], tile["TAPS_TILE"])
-        )
-        groups = parts * tiles(self._maps, tile["MAPS_TILE"]) * (kernels + 1)
+        place, maps = self.place, tiles(self._maps, self._gradient["MAPS_TILE"])
+        groups = parts * maps * (self._kernel_tiles + 1 - self._biases_too)
         arguments = (place.dy, place.y_in, place.counts(samples)[0], rows, np.int64(width), first, add, *self._offsets)
         return self._bind_gradient("gradient", groups, arguments, sum_samples)
 
+    @property
+    def _kernel_tiles(self) -> int:
+        """Of a map's kernels, in the gradient."""
+        tile, inputs = self._gradient, 1 if self._shared else tiles(self._sources, self._gradient["INPUTS_TILE"])
+        rows, taps = tiles(self._taps[1], tile["ROWS_TILE"]), tiles(self._taps[2], tile["TAPS_TILE"])
+        return inputs * self._taps[0] * rows * taps
+
+    @property
+    def _biases_too(self) -> bool:
+        """Whether items that compute weights add up the biases as well."""
+        plane = self._read[0] == self._made[0] == 1 and not self._padding[0]
+        return plane and not self._shared and self._kernel_tiles == 1
+
     def _bind_gradient(self, kernel: str, groups: int, arguments: tuple[Any, ...], sum_samples: int) -> Work:
         defines = {**self._gradient, "SUM_SAMPLES": sum_samples, "RUN": RUN}
+        defines["BIASES_TOO"] = int(self._biases_too)
         return self._bind("gradient", kernel, groups, arguments, defines)
 
     def _bind(self, file: str, kernel: str, groups: int, arguments: tuple[Any, ...], defines: dict[str, Any]) -> Work:

@@ -156,7 +156,9 @@ class Bound:
         kernels = inputs * self.taps[0] * tiles(self.taps[1], r) * tiles(self.taps[2], t)
         defines = {"MAPS_TILE": m, "INPUTS_TILE": n, "ROWS_TILE": r, "TAPS_TILE": t, "COLUMNS_TILE": c}
         defines |= {"SUM_SAMPLES": int(sum_samples), "SPLIT": split, "RUN": RUN}
-        groups = (split if sum_samples else blocks) * tiles(self.maps, m) * (kernels + 1)
+        biases_too = kernels == 1 and not self.layer.shared and self.read[0] == self.made[0] == 1
+        defines["BIASES_TOO"] = int(biases_too)
+        groups = (split if sum_samples else blocks) * tiles(self.maps, m) * (kernels + 1 - biases_too)
         height = split if sum_samples else len(delta)
         rows = self.unfilled(height * self.parameters)
         arguments = (self.pack(delta), self.pack(y_in), np.int32(len(delta)), rows)
@@ -219,6 +221,8 @@ CASES = {
     "one dimension": (Convolution(3, 4, stride=3, activation="logistic"), Maps((2, 31)), 20, MANY),
     "three dimensions": (Convolution(3, (2, 3, 2), stride=(2, 1, 2), padding=(1, 0, 1)), Maps((2, 5, 4, 6)), 3, MANY),
     "one tap": (Convolution(3, 1), Maps((4, 3, 5)), 2, MANY),
+    "one tile of taps": (Convolution(5, 2, padding=1), Maps((1, 6, 7)), 37, MANY),
+    "one tile of maps": (Convolution(3, 2, stride=2), Maps((2, 7, 9)), 5, MANY),
 }
 WAYS = [(style, dtype) for style in STYLES for dtype in ("float32", "float64")]
 RUNS = [(name, WAYS[number % 4]) for number, name in enumerate(CASES)]
@@ -238,7 +242,7 @@ def test_the_kernels_equal_the_oracle_on_shapes_that_miss_their_tiles(runtime, n
 
 
 @pytest.mark.equations("H79", "H80", "H81")
-@pytest.mark.parametrize("name", ["table", "shared table", "padding"])
+@pytest.mark.parametrize("name", ["table", "shared table", "padding", "one tile of taps"])
 def test_rows_of_sample_gradients_equal_the_oracles(runtime, name):
     layer, inputs, samples, free = CASES[name]
     problem = Problem(layer, inputs, samples, "float32")
