@@ -14,7 +14,7 @@
  * tiles are moved back.
  * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
  * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN; BIASES_TOO, 0, or 1 where that is all of a
- *          map's kernels in one plane. Free, and of equal weights: MAPS_TILE <= OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y,
+ *          map's kernels, in one plane, without a table. Free, and of equal weights: MAPS_TILE <= OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y,
  *          TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE is 1, and MAPS_TILE too if there is a table.
  */
 #include "prelude.h"
@@ -37,7 +37,7 @@
 #define IN_SIZE (IN_DEPTH * IN_HEIGHT * IN_WIDTH)
 #define OUT_SIZE (OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH)
 #define WEIGHTS_TILE (INPUTS_TILE * ROWS_TILE * TAPS_TILE)
-#if BIASES_TOO && (KERNEL_TILES > 1 || SHARED_KERNELS || IN_DEPTH > 1 || LEAVES_Z)
+#if BIASES_TOO && (KERNEL_TILES > 1 || SHARED_KERNELS || IN_DEPTH > 1 || LEAVES_Z || defined(KERNEL_OFFSETS) || KERNEL_LIST)
 #error "an item that adds up biases must see every delta of its maps once"
 #endif
 #define ITEMS_A_MAP (KERNEL_TILES + !BIASES_TOO)
@@ -84,40 +84,59 @@ DEVICE int parameter_of(const TILE tile, const int m, const int k OFFSETS)
     return CONNECTED(kernel_at) ? kernel_at + (tile.uz * TAPS_Y + uy) * TAPS_X + ux : -1;
 }
 
-/* Add to the sums what column ox of a row of outputs gives; `in` and `delta` are where the tile's first row, `iy`, begins. */
-INLINED void add_column(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
-                        const int iy, const int ox, const int inner)
+/* Which maps of a tile read any of its inputs, from input j on: a bit a map. */
+#if defined(KERNEL_OFFSETS) || KERNEL_LIST
+DEVICE int maps_in_use(const int i, const int j OFFSETS)
 {
-    REALV seen[WEIGHTS_TILE];
-    UNROLLED(k, WEIGHTS_TILE) {
-        const int n = k / (ROWS_TILE * TAPS_TILE), r = k / TAPS_TILE % ROWS_TILE;
-        const int ix = ox * STRIDE_X + ux0 + k % TAPS_TILE - PAD_X;
-        seen[k] = (REALV)(0);
-        if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix, IN_WIDTH)))
-            seen[k] = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix) * LANES);
+    int used = 0;
+    UNROLLED(m, MAPS_TILE) UNROLLED(n, INPUTS_TILE) used |= CONNECTED(KERNEL_AT(i + m, j + n)) << m;
+    return used;
+}
+#define IN_USE_AT(m, used) ((used) & 1 << (m))
+#else
+#define maps_in_use(...) 0
+#define IN_USE_AT(m, used) 1
+#endif
+#define MOST_SEEN ((COLUMNS_TILE - 1) * STRIDE_X + TAPS_TILE)
+
+/* Add to the sums what so many columns of a row of outputs give, from ox on; `in` and `delta` are where the tile's first row, `iy`, begins. */
+INLINED void add_columns(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+                         const int iy, const int ox, const int columns, const int inner, const int used)
+{
+    const int ix0 = ox * STRIDE_X + ux0 - PAD_X;
+    REALV seen[INPUTS_TILE * ROWS_TILE][MOST_SEEN];
+    UNROLLED(line, INPUTS_TILE * ROWS_TILE) UNROLLED(x, (columns - 1) * STRIDE_X + TAPS_TILE) {
+        const int n = line / ROWS_TILE, r = line % ROWS_TILE;
+        seen[line][x] = (REALV)(0);
+        if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix0 + x, IN_WIDTH)))
+            seen[line][x] = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix0 + x) * LANES);
     }
     UNROLLED(m, MAPS_TILE) {
-        const REALV d = LOADV(delta, ((INDEX)m * OUT_SIZE + ox) * LANES);
-        UNROLLED(k, WEIGHTS_TILE) sum[m][k] = FMA(d, seen[k], sum[m][k]);
-        if (BIASES_TOO) sum[m][SUMS_A_MAP - 1] += d;
+        if (!IN_USE_AT(m, used)) continue;
+        UNROLLED(c, columns) {
+            const REALV d = LOADV(delta, ((INDEX)m * OUT_SIZE + ox + c) * LANES);
+            UNROLLED(k, WEIGHTS_TILE)
+                sum[m][k] = FMA(d, seen[k / TAPS_TILE][c * STRIDE_X + k % TAPS_TILE], sum[m][k]);
+            if (BIASES_TOO) sum[m][SUMS_A_MAP - 1] += d;
+        }
     }
 }
 
 /* The columns from `ox` to `end` - 1, which read nothing outside. */
 INLINED void add_inner(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
-                       const int iy, int ox, const int end)
+                       const int iy, int ox, const int end, const int used)
 {
-    for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE)
-        UNROLLED(c, COLUMNS_TILE) add_column(sum, in, delta, ux0, iy, ox + c, 1);
-    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_column(sum, in, delta, ux0, iy, ox, 1);
+    for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE) add_columns(sum, in, delta, ux0, iy, ox, COLUMNS_TILE, 1, used);
+    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_columns(sum, in, delta, ux0, iy, ox, 1, 1, used);
 }
 
 /* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
 #define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
 
 INLINED void sum_weights(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
-                         const int j, INDEX row, const INDEX end)
+                         const int j, INDEX row, const INDEX end OFFSETS)
 {
+    const int used = maps_in_use(tile.i, j THE_OFFSETS);
     /* Columns from first_inner to last_inner - 1 read nothing to the left or right of the input. */
     int first_inner = 0, last_inner = OUT_WIDTH;
     if (LEAVES_X) {
@@ -141,16 +160,16 @@ INLINED void sum_weights(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_
             GLOBAL const REAL* x_row = x + (INDEX)iy * IN_WIDTH * LANES;
             GLOBAL const REAL* d_row = d + (INDEX)oy * OUT_WIDTH * LANES;
             if (!(LEAVES_X || LEAVES_Y)) {
-                add_inner(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH);
+                add_inner(sum, x_row, d_row, tile.ux, iy, 0, OUT_WIDTH, used);
                 continue;
             }
             const int whole = iy >= 0 && iy + ROWS_TILE <= IN_HEIGHT;
             for (int ox = 0; ox < OUT_WIDTH; ++ox) {
                 if (whole && ox == first_inner && ox < last_inner) {
-                    add_inner(sum, x_row, d_row, tile.ux, iy, ox, last_inner);
+                    add_inner(sum, x_row, d_row, tile.ux, iy, ox, last_inner, used);
                     ox = last_inner - 1;
                 } else {
-                    add_column(sum, x_row, d_row, tile.ux, iy, ox, 0);
+                    add_columns(sum, x_row, d_row, tile.ux, iy, ox, 1, 0, used);
                 }
             }
         }
@@ -187,10 +206,10 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     if (tile.is_bias)
         sum_biases(sum, delta, tile, begin, end);
     else if (!SHARED_KERNELS)
-        sum_weights(sum, y_in, delta, tile, tile.j, begin, end);
+        sum_weights(sum, y_in, delta, tile, tile.j, begin, end THE_OFFSETS);
     else
         for (int j = 0; j < IN_MAPS; ++j)
-            if (CONNECTED(KERNEL_AT(tile.i, j))) sum_weights(sum, y_in, delta, tile, j, begin, end);
+            if (CONNECTED(KERNEL_AT(tile.i, j))) sum_weights(sum, y_in, delta, tile, j, begin, end THE_OFFSETS);
 
     rows += first;
 #if !SUM_SAMPLES || V == LANES

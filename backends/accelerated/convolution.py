@@ -105,7 +105,7 @@ class DeviceConvolution(DeviceLayer):
     def _minimal(self) -> bool:
         """Whether Winograd's algorithm may be used: on vectors of samples, for 3x3 taps one by one, of which all exist."""
         plane = self._taps == (1, 3, 3) and self._stride[1:] == (1, 1) and self._read[0] == 1
-        whole = not self._shared and {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
+        whole = not self._shared and not self._has_table
         allowed = self.place.kernels.lanes.vector > 1 and not self.place.kernels.strict
         return allowed and plane and whole and bool(self._tiles_made) and max(self._padding[1:]) <= 2
 
@@ -185,7 +185,7 @@ class DeviceConvolution(DeviceLayer):
         return with_winograd(space, constraint, default, self._tiles_made)
 
     def _gradient_space(self) -> Space:
-        alone = self._shared and not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
+        alone = self._shared and self._has_table
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
         taps, rows = min(self._taps[2], 5), 3 if self._taps[1] >= 3 >= self._taps[2] else 1
         default = {
@@ -346,7 +346,11 @@ class DeviceConvolution(DeviceLayer):
     def _biases_too(self) -> bool:
         """Whether items that compute weights add up the biases as well."""
         plane = self._read[0] == self._made[0] == 1 and not self._padding[0]
-        return plane and not self._shared and self._kernel_tiles == 1
+        return plane and not self._shared and not self._has_table and self._kernel_tiles == 1
+
+    @property
+    def _has_table(self) -> bool:
+        return not {"KERNEL_OFFSETS", "KERNEL_LIST"}.isdisjoint(self._options)
 
     def _bind_gradient(self, kernel: str, groups: int, arguments: tuple[Any, ...], sum_samples: int) -> Work:
         defines = {**self._gradient, "SUM_SAMPLES": sum_samples, "RUN": RUN}

@@ -156,7 +156,9 @@ class Bound:
         kernels = inputs * self.taps[0] * tiles(self.taps[1], r) * tiles(self.taps[2], t)
         defines = {"MAPS_TILE": m, "INPUTS_TILE": n, "ROWS_TILE": r, "TAPS_TILE": t, "COLUMNS_TILE": c}
         defines |= {"SUM_SAMPLES": int(sum_samples), "SPLIT": split, "RUN": RUN}
-        biases_too = kernels == 1 and not self.layer.shared and self.read[0] == self.made[0] == 1
+        biases_too = (
+            kernels == 1 and not self.layer.shared and self.layer.table is None and self.read[0] == self.made[0] == 1
+        )
         defines["BIASES_TOO"] = int(biases_too)
         groups = (split if sum_samples else blocks) * tiles(self.maps, m) * (kernels + 1 - biases_too)
         height = split if sum_samples else len(delta)
