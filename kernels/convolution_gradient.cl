@@ -13,13 +13,14 @@
  * first cache. Parts are SPLIT, or blocks with SUM_SAMPLES 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last
  * tiles are moved back.
  * Group: LANES / V items.   Memory: shared only where V < LANES, LANES + 1 of WIDE for each sum of the tile.
- * Defines: those of prelude.h and convolution.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN; BIASES_TOO, 0, or 1 where that is all of a
+ * Defines: those of prelude.h, convolution.h, slopes.h; SUM_SAMPLES; SPLIT, on which bits depend; RUN; BIASES_TOO, 0, or 1 where that is all of a
  *          map's kernels, in one plane, without a table. Free, and of equal weights: MAPS_TILE <= OUT_MAPS, INPUTS_TILE <= IN_MAPS, ROWS_TILE <= TAPS_Y,
  *          TAPS_TILE <= TAPS_X, COLUMNS_TILE. With SHARED_KERNELS INPUTS_TILE is 1, and MAPS_TILE too if there is a table.
  */
 #include "prelude.h"
 #include "lanes.h"
 #include "convolution.h"
+#include "slopes.h"
 
 #if SHARED_KERNELS
 #if INPUTS_TILE > 1 || ((defined(KERNEL_OFFSETS) || KERNEL_LIST) && MAPS_TILE > 1)
@@ -193,7 +194,7 @@ INLINED void sum_biases(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* del
 }
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
-                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first, int add OFFSETS)
+                                      GLOBAL REAL* RESTRICT rows, INDEX width, INDEX first, int add OFFSETS UPDATE_PARAMETERS)
 {
     const int part = GROUP_ID(0) / (MAP_TILES * ITEMS_A_MAP);
     const TILE tile = find_tile(GROUP_ID(0) % (MAP_TILES * ITEMS_A_MAP));
@@ -211,7 +212,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         for (int j = 0; j < IN_MAPS; ++j)
             if (CONNECTED(KERNEL_AT(tile.i, j))) sum_weights(sum, y_in, delta, tile, j, begin, end THE_OFFSETS);
 
-    rows += first;
+    const INDEX own = first + part * width;
 #if !SUM_SAMPLES || V == LANES
     REALV result[SUMS];
     UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) result[m * SUMS_A_MAP + k] = sum[m][k];
@@ -219,9 +220,9 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         const int at = parameter_of(tile, s / SUMS_A_MAP, s % SUMS_A_MAP THE_OFFSETS);
         if (at < 0) continue;
 #if SUM_SAMPLES
-        PUT(SUMV(TO_WIDEV(result[s])), rows, part * width + at, add);
+        GIVE(SUMV(TO_WIDEV(result[s])), rows, own + at, add);
 #else
-        STORE_ROWS(result[s], rows, width, at, part, samples);
+        STORE_ROWS(result[s], rows + first, width, at, part, samples);
 #endif
     }
 #else
@@ -234,18 +235,19 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         const int at = parameter_of(tile, s / SUMS_A_MAP, s % SUMS_A_MAP THE_OFFSETS), begins = s * (LANES + 1);
         for (int reach = LANES / 2; reach > 0; reach /= 2)
             for (int lane = begins; lane < begins + reach; ++lane) lanes[lane] += lanes[lane + reach];
-        if (at >= 0) PUT(lanes[begins], rows, part * width + at, add);
+        if (at >= 0) GIVE(lanes[begins], rows, own + at, add);
     }
 #endif
 }
 
 /* gradient[theta0 + k] := the sum of parts[s * PARAMETERS + k] over s < SPLIT, in order. Grid: (runs of RUN parameters). */
-KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
+KERNEL void add_parts(GLOBAL const REAL* RESTRICT parts, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add
+                      UPDATE_PARAMETERS)
 {
     const INDEX first = (INDEX)GROUP_ID(0) * RUN;
     for (INDEX k = first + LOCAL_ID(0); k < first + RUN && k < PARAMETERS; k += LOCAL_SIZE(0)) {
         WIDE sum = parts[k];
         for (int part = 1; part < SPLIT; ++part) sum += parts[(INDEX)part * PARAMETERS + k];
-        PUT(sum, gradient, theta0 + k, add);
+        GIVE(sum, gradient, theta0 + k, add);
     }
 }

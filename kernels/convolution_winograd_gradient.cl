@@ -10,7 +10,7 @@
  * sums, MAPS_TILE maps i by COLUMNS_TILE broad vectors of maps j at a time. An item of finish adds the sums of all items in order, for one i.
  * Grid: accumulate (ITEMS), to which the tiles of all blocks are dealt; finish (TO_MAPS).
  * Group: one item, V = LANES.   Memory: none shared; `seen` and `sums` have a part for each item.
- * Defines: those of prelude.h, winograd.h; FROM_MAPS FROM_HEIGHT FROM_WIDTH of the input, TO_MAPS TO_HEIGHT TO_WIDTH of delta; BORDER_Y
+ * Defines: those of prelude.h, winograd.h, slopes.h; FROM_MAPS FROM_HEIGHT FROM_WIDTH of the input, TO_MAPS TO_HEIGHT TO_WIDTH of delta; BORDER_Y
  *          BORDER_X; BIASES; ITEMS, on which bits depend. Free, and of equal bits: MAPS_TILE <= TO_MAPS, COLUMNS_TILE <= ACROSS * LANES / BROAD, RUN.
  */
 #include "prelude.h"
@@ -19,6 +19,7 @@
 #define ROWS_TILE MAPS_TILE
 #define VECTORS_TILE COLUMNS_TILE
 #include "winograd.h"
+#include "slopes.h"
 
 /* Vectors of maps j, in whole broad ones. */
 #define ACROSS (TILES(FROM_MAPS, BROAD) * (BROAD / LANES))
@@ -90,7 +91,7 @@ ONE_ITEM_A_BLOCK KERNEL void accumulate(GLOBAL const REAL* RESTRICT from, GLOBAL
     }
 }
 
-ONE_ITEM_A_BLOCK KERNEL void finish(GLOBAL const REAL* RESTRICT sums, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
+ONE_ITEM_A_BLOCK KERNEL void finish(GLOBAL const REAL* RESTRICT sums, GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
     const int i = GROUP_ID(0);
     for (int c = 0; c < ACROSS; ++c) {
@@ -103,9 +104,9 @@ ONE_ITEM_A_BLOCK KERNEL void finish(GLOBAL const REAL* RESTRICT sums, GLOBAL REA
         UNROLLED(u, TAPS) STOREV(taps[u], each, u * LANES);
         for (int n = 0; n < LANES && c * LANES + n < FROM_MAPS; ++n)
             NOT_UNROLLED(u, TAPS)
-                PUT(each[u * LANES + n], gradient, theta0 + ((INDEX)i * FROM_MAPS + c * LANES + n) * TAPS + u, add);
+                GIVE(each[u * LANES + n], gradient, theta0 + ((INDEX)i * FROM_MAPS + c * LANES + n) * TAPS + u, add);
     }
     WIDE bias = 0;
     for (int item = 0; item < ITEMS; ++item) bias += SUMV(TO_WIDEV(LOADV(sums, item * SUMS + AT(PRODUCTS + i))));
-    PUT(bias, gradient, theta0 + BIASES + i, add);
+    GIVE(bias, gradient, theta0 + BIASES + i, add);
 }

@@ -12,12 +12,13 @@
  * Grid: gradient (tiles of columns, strips of units), the last tile of units moved back; with a TABLE (tiles of the longest unit's
  * parameters, units). sample_gradient (runs of RUN columns, or of the longest unit's parameters, units, blocks).
  * Group: LANES / V items on axis 0.   Memory: shared only where V < LANES: COLUMNS_TILE * LANES * (LANES + 1) of REAL.
- * Defines: those of prelude.h, dense.h; RUN. Free, and of equal bits: UNITS_TILE <= UNITS, COLUMNS_TILE, STRIP.
+ * Defines: those of prelude.h, dense.h, slopes.h; RUN. Free, and of equal bits: UNITS_TILE <= UNITS, COLUMNS_TILE, STRIP.
  */
 #include "prelude.h"
 #include "lanes.h"
 #include "exchange.h"
 #include "dense.h"
+#include "slopes.h"
 
 #define COLUMNS_OF(i) (WEIGHTS_OF(i) + BIAS)
 #define PARAMETER(i, k) (theta0 + ((k) < WEIGHTS_OF(i) ? WEIGHT(i, k) : BIASES + (i)))
@@ -32,7 +33,7 @@
 #if TABLE
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
-                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
     LANE_SCRATCH(scratch);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE, i = GROUP_ID(1);
@@ -46,7 +47,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     }
     for (int k = 0; k < COLUMNS_TILE; ++k) {
         const WIDE total = LANE_SUM(sum[k], scratch);
-        if (FIRST_LANE == 0 && k0 + k < COLUMNS_OF(i)) PUT(total, gradient, PARAMETER(i, k0 + k), add);
+        if (FIRST_LANE == 0 && k0 + k < COLUMNS_OF(i)) GIVE(total, gradient, PARAMETER(i, k0 + k), add);
     }
 }
 #else
@@ -85,7 +86,7 @@ DEVICE void TURN(SHARED_ARG REAL* turned, GLOBAL const REAL* y_in, const int k0)
 
 ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
-                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add)
+                                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
     TURNED_MEMORY(turned);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
@@ -114,7 +115,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
         if (i0 == own_i && k0 + COLUMNS_TILE * LANES <= INPUTS) {
             UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
-                PUTV(sums[t][u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
+                GIVEV(sums[t][u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
             continue;
         }
         NOT_UNROLLED(n, UNITS_TILE * COLUMNS_TILE) {
@@ -122,12 +123,12 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
             const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;
             if (i < own_i) continue;
             if (k + V <= INPUTS) {
-                PUTV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k), add);
+                GIVEV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k), add);
             } else {
                 REAL each[V];
                 STOREV(sums[t][u][c], each, 0);
                 NOT_UNROLLED(lane, V)
-                    if (k + lane < COLUMNS_OF(i)) PUT(each[lane], gradient, PARAMETER(i, k + lane), add);
+                    if (k + lane < COLUMNS_OF(i)) GIVE(each[lane], gradient, PARAMETER(i, k + lane), add);
             }
         }
     }

@@ -6,22 +6,15 @@
  *   update    theta and its state vectors, from `pull` times factor[0]
  *
  * g is gradient[i], and where compute units have gradients of their own (shares.cl) the sum with others[s * n + i] over s < SHARES, in order.
- * All vectors have n elements; those that a define leaves out may be any buffer. `h` holds the rule's numbers in the order
- * of its formula below, `factor` 1 or what shortens the gradient to its limit.
+ * All vectors have n elements; those that a define leaves out may be any buffer. `h` holds the rule's numbers (rules.h),
+ * `factor` 1 or what shortens the gradient to its limit.
  * Grid: any number of groups on one axis (chunks.h). Group: BLOCK items, a power of two. Sums are kept in WIDE, in a fixed order.
  * Defines: those of prelude.h; BLOCK; L2 CENTRE MASK CLIP_VALUE CLIP_NORM, each 0 or 1; SHARES, 0 where the
- * gradient is whole; RULE, one of the numbers below.
+ * gradient is whole; RULE, as in rules.h.
  */
 #include "prelude.h"
 #include "chunks.h"
-
-#define GRADIENT_DESCENT 0
-#define MOMENTUM 1
-#define DAMPED_PARTICLE 2
-#define ADAGRAD 3
-#define ADAGRAD_MEAN 4
-#define RMSPROP 5
-#define ADAM 6
+#include "rules.h"
 
 DEVICE REALV away(GLOBAL const REAL* theta, GLOBAL const REAL* centre, INDEX i, INDEX n)
 {
@@ -102,6 +95,9 @@ KERNEL void penalty(GLOBAL const REAL* theta, GLOBAL const REAL* centre, GLOBAL 
     SUM_GROUP(SUMV(sum), partial[GROUP_ID(0)]);
 }
 
+#define LOAD_OWN(p) LOAD_PART(p, i, n)
+#define STORE_OWN(v, p) STORE_PART(v, p, i, n)
+
 KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL const REAL* others, GLOBAL const REAL* centre,
                    GLOBAL const REAL* mask, REAL l2, REAL clip_value, INDEX n, GLOBAL REAL* first_slot,
                    GLOBAL REAL* second_slot, GLOBAL const REAL* h, GLOBAL const REAL* factor)
@@ -109,42 +105,10 @@ KERNEL void update(GLOBAL REAL* theta, GLOBAL const REAL* gradient, GLOBAL const
     TAKE_CHUNK(n);
     for EACH_PART(i)
     {
-        REALV g = pull(theta, gradient, others, centre, mask, l2, clip_value, i, n), at = LOAD_PART(theta, i, n);
+        REALV g = pull(theta, gradient, others, centre, mask, l2, clip_value, i, n);
 #if CLIP_NORM
         g *= factor[0];
 #endif
-#if RULE == GRADIENT_DESCENT
-        /* h: lr */
-        at -= h[0] * g;
-#elif RULE == MOMENTUM
-        /* h: lr, momentum */
-        const REALV step_taken = h[1] * LOAD_PART(first_slot, i, n) - h[0] * g;
-        STORE_PART(step_taken, first_slot, i, n);
-        at += step_taken;
-#elif RULE == DAMPED_PARTICLE
-        /* h: alpha, 1 - gamma alpha */
-        const REALV velocity = h[1] * LOAD_PART(first_slot, i, n) - h[0] * g;
-        STORE_PART(velocity, first_slot, i, n);
-        at += h[0] * velocity;
-#elif RULE == ADAGRAD || RULE == ADAGRAD_MEAN || RULE == RMSPROP
-        /* h: lr, eps, the weight of the newest square: none for the sum, 1 / n for the mean, 1 - beta for RMSProp */
-        REALV squares = LOAD_PART(first_slot, i, n);
-#if RULE == ADAGRAD
-        squares += g * g;
-#else
-        squares += h[2] * (g * g - squares);
-#endif
-        STORE_PART(squares, first_slot, i, n);
-        at -= h[0] * g / (sqrt(squares) + h[1]);
-#elif RULE == ADAM
-        /* h: lr, eps, 1 - beta1, 1 - beta2, 1 - beta1^n, 1 - beta2^n */
-        REALV mean = LOAD_PART(first_slot, i, n), square = LOAD_PART(second_slot, i, n);
-        mean += h[2] * (g - mean);
-        square += h[3] * (g * g - square);
-        STORE_PART(mean, first_slot, i, n);
-        STORE_PART(square, second_slot, i, n);
-        at -= h[0] * (mean / h[4]) / (sqrt(square / h[5]) + h[1]);
-#endif
-        STORE_PART(at, theta, i, n);
+        MOVE(REALV, LOAD_OWN, STORE_OWN, g);
     }
 }

@@ -19,13 +19,14 @@
  * ROWS_TILE input rows, blocks); mix_sums (tiles of POINTS_TILE points of a map, output maps, blocks); gradient and
  * sample_gradient (tiles of SLOPES weights of a map, output maps, blocks); add_blocks (tiles of SLOPES parameters an item).
  * Group: LANES / V items on axis 0.
- * Defines: those of windows.h; WEIGHTS SINGLE SAVE_Z; ACTIVATION; POINTS_TILE WEIGHTS_TILE, which are free like ROWS_TILE: any
+ * Defines: those of windows.h, slopes.h; WEIGHTS SINGLE SAVE_Z; ACTIVATION; POINTS_TILE WEIGHTS_TILE, which are free like ROWS_TILE: any
  * from 1 on give equal bits.
  */
 #include "prelude.h"
 #include "activations.h"
 #include "lanes.h"
 #include "windows.h"
+#include "slopes.h"
 
 /* Weights that an item takes: a single weight's connections are one sum. */
 #define SLOPES (SINGLE ? 1 : WEIGHTS_TILE)
@@ -166,13 +167,13 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
 }
 
 KERNEL void add_blocks(GLOBAL const WIDE* RESTRICT partials, int blocks, GLOBAL REAL* RESTRICT gradient, INDEX theta0,
-                       int add)
+                       int add UPDATE_PARAMETERS)
 {
     const int parameter0 = GLOBAL_ID(0) * SLOPES;
     for (int p = parameter0; p < parameter0 + SLOPES && p < PARAMETERS; ++p) {
         WIDE total = 0;
         for (int block = 0; block < blocks; ++block) total += partials[(INDEX)block * PARAMETERS + p];
-        PUT(total, gradient, theta0 + p, add);
+        GIVE(total, gradient, theta0 + p, add);
     }
 }
 

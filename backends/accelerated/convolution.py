@@ -312,10 +312,13 @@ class DeviceConvolution(DeviceLayer):
             return self._winograd_gradient.works(samples)
         if self._parts is None:
             work = self._gradients(samples, place.gradient, self._parameters, place.theta0, 1, 1, place.add)
-            return [replace(work, sums=(0, 1))]
+            return [replace(work, sums=(0, 1), gives=True)]
         parts = self._gradients(samples, self._parts, self._parameters, np.int64(0), self._gradient["SPLIT"], 1)
         arguments = (self._parts, place.gradient, place.theta0, place.add)
-        return [parts, self._bind_gradient("add_parts", tiles(self._parameters, RUN), arguments, 1)]
+        return [
+            parts,
+            replace(self._bind_gradient("add_parts", tiles(self._parameters, RUN), arguments, 1), gives=True),
+        ]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         return [self._gradients(samples, rows, width, self.place.theta0, self.place.blocks(samples), 0)]

@@ -153,7 +153,7 @@ class DeviceDense(DeviceLayer):
         work = self._bind(
             "gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add), {"RUN": RUN}
         )
-        return [replace(work, sums=(0, 1))]
+        return [replace(work, sums=(0, 1), gives=True)]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place = self.place

@@ -15,6 +15,7 @@ from gcnn.backends.accelerated.losses import DeviceLoss
 from gcnn.backends.accelerated.per_unit import PerUnit, Shares
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.stitching import Chained, SideBySide, Stitched, can_be_stitched
+from gcnn.backends.accelerated.updates import DeviceUpdate
 from gcnn.backends.accelerated.work import Work
 
 Enqueued = Work | Stitched
@@ -62,6 +63,7 @@ class Launches:
         samples: how many.
         chained: blocks that an item of a chain takes together; 0 where works are not put together.
         shares: how a batch can be dealt to compute units, each of which goes through all of it alone.
+        update: of the parameters; `None` where a plan has none.
 
     Attributes:
         lowest: as given.
@@ -77,12 +79,13 @@ class Launches:
         samples: int,
         chained: int,
         shares: Shares | None = None,
+        update: DeviceUpdate | None = None,
     ) -> None:
         self._layers, self._loss, self._gates = layers, loss, gates
         self.lowest, self._samples = lowest, samples
         self._blocks = layers[0].place.blocks(samples)
         self._units = layers[0].place.kernels.runtime.limits.compute_units
-        self._chained, self._shares = chained, shares
+        self._chained, self._shares, self._update = chained, shares, update
         # Weak: works for gradients of single samples are made anew in every call.
         self.origins: WeakKeyDictionary[Work, Origin] = WeakKeyDictionary()
         self._prepared: dict[int | None, list[Enqueued]] = {}
@@ -155,11 +158,14 @@ class Launches:
     @cached_property
     def training(self) -> list[Enqueued]:
         """From the input and targets to the losses and the gradient."""
+        return self._trained(self.gradients)
+
+    def _trained(self, gradients: Sequence[Sequence[Work]]) -> list[Enqueued]:
         to_losses = [*self.forward, *self.loss]
         if self._blocks < self._units:
             # The host goes on beside the way back, on a unit that would be idle.
-            return [*self._stitched(to_losses, []), *self._stitched(self.slopes, self.gradients)]
-        return self._stitched([*to_losses, *self.slopes], self.gradients)
+            return [*self._stitched(to_losses, []), *self._stitched(self.slopes, gradients)]
+        return self._stitched([*to_losses, *self.slopes], gradients)
 
     @cached_property
     def dealt(self) -> PerUnit | None:
@@ -184,7 +190,19 @@ class Launches:
     @cached_property
     def to_losses(self) -> tuple[list[Enqueued], list[Enqueued]]:
         """The same, up to the launch that leaves the losses, and after it; a gradient in shares stays so."""
-        launches: list[Enqueued] = [self.dealt] if self.dealt else self.training
+        return self._parted([self.dealt] if self.dealt else self.training)
+
+    @cached_property
+    def updating(self) -> tuple[list[Enqueued], list[Enqueued]] | None:
+        """The same for a batch of this one part, where what forms the gradient can move the parameters at once."""
+        update, works = self._update, list(chain_of(*self.gradients))
+        given = {self.origins[work].layer for work in works if work.gives}
+        if self.dealt or update is None or not update.joins or given != {self.origins[work].layer for work in works}:
+            return None
+        rows = [[update.into(work) if work.gives else work for work in row] for row in self.gradients]
+        return self._parted(self._trained(rows))
+
+    def _parted(self, launches: list[Enqueued]) -> tuple[list[Enqueued], list[Enqueued]]:
         losses = set(self.loss)
         after = 1 + max(n for n, each in enumerate(launches) if not losses.isdisjoint(getattr(each, "works", [each])))
         return launches[:after], launches[after:]

@@ -146,7 +146,9 @@ class AcceleratedPlan:
         launches = self._launches.pop(samples, None)
         if launches is None:
             bound, together = self._bound, self._kernels.chained
-            launches = Launches(bound.layers, bound.loss, bound.gates, self._lowest, samples, together, self._shares)
+            launches = Launches(
+                bound.layers, bound.loss, bound.gates, self._lowest, samples, together, self._shares, self._update
+            )
         while len(self._launches) >= MOST_SIZES:
             del self._launches[next(iter(self._launches))]
         self._launches[samples] = launches
@@ -271,7 +273,9 @@ class AcceleratedPlan:
             self._enqueue(first)
         else:
             for begin, launches in zip(parts, self._parts(samples, to=self._lowest + 1), strict=True):
-                first, rest = launches.to_losses
+                joined = launches.updating if update is not None and len(parts) == 1 else None
+                update = None if joined else update
+                first, rest = joined or launches.to_losses
                 self._enqueue(first if begin == parts[-1] else [*first, *rest])
         in_shares &= update is not None and update.adds_up
         beside: list[Callable[[], None]] = [*rest, *([] if in_shares else launches.add_up)]

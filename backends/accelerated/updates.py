@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from math import sqrt
 
@@ -14,6 +15,7 @@ from gcnn.backends.accelerated.per_unit import Shares
 from gcnn.backends.accelerated.place import Kernels
 from gcnn.backends.accelerated.runtime import Buffer, Launch
 from gcnn.backends.accelerated.vectors import Chunks
+from gcnn.backends.accelerated.work import Setting, Work
 from gcnn.errors import OptimizerError
 
 Numbers = Callable[[Mapping[str, float], int], tuple[float, ...]]
@@ -48,6 +50,8 @@ class DeviceUpdate:
 
     Attributes:
         adds_up: whether `apply` takes a gradient in shares; a limit on the norm needs the whole one.
+        joins: whether it goes along with what forms the gradient (`into`): where a rule sees the loss's own slopes, and a launch takes more
+            than that a tile's parameters lie apart (decision "updates").
     """
 
     def __init__(
@@ -74,6 +78,9 @@ class DeviceUpdate:
         # Two, in turns: the update before may still read its own.
         self._h = [kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True) for _ in range(2)]
         self._turn = 0
+        self._newest = Setting(self._h[0])
+        plain = rule.l2 == 0 and rule.clip_value is None and rule.clip_norm is None
+        self.joins = plain and not runtime.waits_for_all
         self._factor = runtime.alloc(kernels.dtype.itemsize, "factor of the gradient", shared=True)
         runtime.upload(np.ones(1, kernels.dtype), self._factor)
         self._sent: tuple[float, ...] = ()
@@ -144,6 +151,7 @@ class DeviceUpdate:
         if numbers != self._sent:
             self._turn = 1 - self._turn
             self._kernels.runtime.upload(np.asarray(numbers, self._kernels.dtype), self._h[self._turn])
+            self._newest.change(self._h[self._turn])
             self._sent = numbers
         if self._rule.l2:
             self._penalty()
@@ -156,6 +164,14 @@ class DeviceUpdate:
             factor = self._rule.clip_norm / norm if norm > self._rule.clip_norm else 1.0
             self._kernels.runtime.upload(np.full(1, factor, self._kernels.dtype), self._factor)
         (self._of_shares if in_shares else self._of_whole)[self._turn]()
+
+    def into(self, work: Work) -> Work:
+        """A work that gives slopes, as one that moves their parameters at once; the gradient then stays as it was."""
+        first, second = (*self._slots, self._theta, self._theta)[:2]
+        arguments = (*work.arguments, self._theta, first, second, self._newest)
+        return replace(
+            work, arguments=arguments, defines={**work.defines, "UPDATES": 1, "RULE": RULES[self._rule.kind][0]}
+        )
 
     def penalty(self) -> float:
         """½ λ Σ mask (θ - centre)² (delmas, Eq. 3) of the θ with which the step began; waits where there is one."""

@@ -129,7 +129,7 @@ class DeviceWeightedSubsampling(DeviceWindows):
         total = (self._partials, blocks, place.gradient, place.theta0, place.add)
         return [
             replace(self.bind("gradient", self._slope_groups(samples), arguments, defines), sums=()),
-            replace(self.bind("add_blocks", groups, total, defines), sums=(0,)),
+            replace(self.bind("add_blocks", groups, total, defines), sums=(0,), gives=True),
         ]
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:

@@ -209,7 +209,10 @@ class WinogradGradient:
         long = gradient_instructions(self._shape, self._made, samples, place.kernels) > cost.LAUNCH
         return [
             replace(sums, alone=long),
-            self._bind("finish", self._shape.maps, (self._sums, place.gradient, place.theta0, place.add)),
+            replace(
+                self._bind("finish", self._shape.maps, (self._sums, place.gradient, place.theta0, place.add)),
+                gives=True,
+            ),
         ]
 
     def _bind(self, kernel: str, groups: int, arguments: Sequence[Argument]) -> Work:

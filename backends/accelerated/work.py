@@ -80,6 +80,8 @@ class Work:
         chained: whether it may be put in a chain with those before and after it.
         sums: of works for a gradient: the arguments that hold values of blocks, where it adds up over blocks and may be given some of
             them, from any on; none where it computes block by block; `None` where neither is so.
+        gives: of works for a gradient: whether it gives whole slopes (kernels/slopes.h), once for each parameter, and may move parameters
+            instead (`updates.DeviceUpdate.into`).
         alone: whether it is a launch of its own even beside works that it does not depend on: PoCL deals groups to threads many at a
             time, so that few long ones among many short ones would all be one thread's.
     """
@@ -94,6 +96,7 @@ class Work:
     arguments: Sequence[Argument]
     chained: bool = False
     sums: tuple[int, ...] | None = None
+    gives: bool = False
     alone: bool = False
 
     @cached_property
