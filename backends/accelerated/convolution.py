@@ -12,10 +12,12 @@ import numpy as np
 
 from gcnn.backends.accelerated.convolution_cost import (
     MAPS,
+    SUMS,
     Row,
     back_instructions,
     columns_of,
     forward_instructions,
+    gradient_tile_instructions,
     within,
 )
 from gcnn.backends.accelerated.layer import DeviceLayer, slope
@@ -188,27 +190,30 @@ class DeviceConvolution(DeviceLayer):
         alone = self._shared and self._has_table
         maps, inputs = 1 if alone else self._maps, 1 if self._shared else self._sources
         taps, rows = min(self._taps[2], 5), 3 if self._taps[1] >= 3 >= self._taps[2] else 1
-        default = {
-            "MAPS_TILE": best_tile(maps, (1, 2, 3, 4), max(cost.REGISTERS // (rows * taps), 1)),
-            "INPUTS_TILE": 1,
-            "ROWS_TILE": rows,
-            "TAPS_TILE": taps,
-            "COLUMNS_TILE": 4 if taps == 5 else 2,
-        }
         planes = tiles(self._taps[1], rows) * tiles(self._taps[2], taps)
+        tiles_of = {"MAPS_TILE": within((1, 2, 3, 4, 5, 6), maps), "COLUMNS_TILE": (1, 2, 4)}
+
+        def instructions(tile: Parameters) -> float:
+            own = tile["MAPS_TILE"]
+            each = gradient_tile_instructions(own, rows, taps, tile["COLUMNS_TILE"], self._stride[2])
+            return tiles(maps, own) * each
+
+        bounded = few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE", most=SUMS)
+        fixed = {"INPUTS_TILE": 1, "ROWS_TILE": rows, "TAPS_TILE": taps}
+        every = ({**tile, **fixed} for tile in combinations_of(tiles_of))
+        default = min(filter(bounded.holds, every), key=instructions)
         items = tiles(self._maps, default["MAPS_TILE"]) * (inputs * self._taps[0] * planes + 1)
         space = Space(
             parameters={
-                "MAPS_TILE": within((1, 2, 3, 4, 6), maps),
+                **tiles_of,
                 "INPUTS_TILE": within((1, 2), inputs),
                 "ROWS_TILE": within((1, 3), self._taps[1]),
                 "TAPS_TILE": sorted({1, taps, min(self._taps[2], 3)}),
-                "COLUMNS_TILE": (1, 2, 4),
                 "SPLIT": PARTS,
             },
             default=default | {"SPLIT": self._split(items)},
             benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
-            constraints=(few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE"),),
+            constraints=(bounded,),
         )
         return self._gradient_or_winograd(space)
 
@@ -373,18 +378,17 @@ def kernel_offsets(layer: Convolution, inputs: Maps) -> np.ndarray[Any, np.dtype
     return np.where(table, positions, -1)
 
 
+def combinations_of(tiles_of: Mapping[str, Sequence[int]]) -> list[dict[str, int]]:
+    """Every tile of these candidates."""
+    return [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
+
+
 def quickest_of(
     tiles_of: Mapping[str, Sequence[int]], sums: Constraint, instructions: Callable[[Parameters], float]
 ) -> Parameters:
     """The tile that takes least; one of too many sums only where there is no other."""
-    every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
+    every = combinations_of(tiles_of)
     return min(filter(sums.holds, every), key=instructions, default=every[0])
-
-
-def best_tile(size: int, candidates: tuple[int, ...], most: int) -> int:
-    """Of the candidates up to a limit, one that is large and wastes little of a size."""
-    fitting = [n for n in candidates if n <= min(size, most)] or [min(candidates)]
-    return min(fitting, key=lambda n: (tiles(size, n) * n / size + 1 / n, -n))
 
 
 def with_winograd(space: Space, constraint: Constraint, default: Parameters | None, made: Sequence[int]) -> Space:
@@ -397,10 +401,10 @@ def with_winograd(space: Space, constraint: Constraint, default: Parameters | No
     )
 
 
-def few_sums(*names: str) -> Constraint:
+def few_sums(*names: str, most: int = cost.REGISTERS) -> Constraint:
     """A tile keeps no more sums than there are registers."""
 
     def holds(parameters: Parameters) -> bool:
-        return prod(parameters[name] for name in names) <= cost.REGISTERS
+        return prod(parameters[name] for name in names) <= most
 
-    return Constraint(f"{' * '.join(names)} <= {cost.REGISTERS}", holds)
+    return Constraint(f"{' * '.join(names)} <= {most}", holds)

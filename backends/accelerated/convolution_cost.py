@@ -21,6 +21,8 @@ VECTOR_REGISTERS = 32
 """Of a CPU's core with AVX-512."""
 WEIGHT, FAR = 0.5, 2.0
 """What it takes to read a number that the first cache holds, and a vector that only the second does."""
+SUMS = 25
+"""Sums that an item of the gradient keeps, at most: 5 maps of 5 taps, beside what one column sees."""
 ITEM = 40
 """What a work-item takes to find its place and to end."""
 
@@ -84,3 +86,11 @@ def _back(row: Row, maps: int, cells: Sequence[int]) -> float:
     spilled = max(0, maps * len(cells) + len(outputs) - VECTOR_REGISTERS)
     read = WEIGHT * maps * row.taps + FAR * (len(outputs) + spilled)
     return row.lines * (multiply_adds + read) + ITEM
+
+
+def gradient_tile_instructions(maps: int, rows: int, taps: int, columns: int, stride: int) -> float:
+    """Of a tile of the gradient, of so many taps in so many rows, for one column of outputs; it takes `columns` at a time."""
+    sums, seen = maps * rows * taps, rows * ((columns - 1) * stride + taps)
+    spilled = max(0, sums + seen + 1 - VECTOR_REGISTERS)
+    multiply_adds = columns * max(sums, cost.CHAIN)
+    return (multiply_adds + WEIGHT * (seen + columns * maps) + FAR * spilled) / columns

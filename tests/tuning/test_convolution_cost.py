@@ -12,6 +12,7 @@ from gcnn.backends.accelerated.convolution_cost import (
     Row,
     back_instructions,
     columns_of,
+    gradient_tile_instructions,
 )
 from gcnn.backends.accelerated.tuning import cost
 
@@ -72,3 +73,13 @@ def test_every_tile_takes_its_item():
     one = row(12, 5, 1, 0, lines=0.0)
     assert back_instructions(one, 2, 12) == ITEM
     assert back_instructions(one, 2, 5) == 3 * ITEM
+
+
+def test_a_gradients_tile_takes_its_multiply_adds_what_it_reads_and_what_does_not_fit():
+    # 4 maps by 5 taps, for four columns that move by 1: 80 multiply-adds; 8 inputs and 16 deltas are read; 29 vectors are kept.
+    assert gradient_tile_instructions(4, 1, 5, 4, 1) == (80 + WEIGHT * 24) / 4
+    # By 2 they see 11 inputs, and with 5 maps 37 vectors are kept of which registers hold 32: one column at a time is better.
+    assert gradient_tile_instructions(5, 1, 5, 4, 2) == (100 + WEIGHT * 31 + FAR * 5) / 4
+    assert gradient_tile_instructions(5, 1, 5, 1, 2) == 25 + WEIGHT * 10
+    # Few sums wait for one another.
+    assert gradient_tile_instructions(1, 1, 3, 1, 1) == cost.CHAIN + WEIGHT * 4
