@@ -1,0 +1,238 @@
+"""What may be tuned of a convolution's kernels: tiles of the direct ones, and Winograd's algorithm where it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+from gcnn.backends.accelerated.convolution_cost import (
+    MAPS,
+    SUMS,
+    Row,
+    back_instructions,
+    columns_of,
+    forward_instructions,
+    gradient_tile_instructions,
+    within,
+)
+from gcnn.backends.accelerated.place import Place, tiles
+from gcnn.backends.accelerated.tuning import cost
+from gcnn.backends.accelerated.tuning.space import Constraint, Parameters, Space
+from gcnn.backends.accelerated.winograd import MADE, Shape, few, gradient_instructions, quickest
+
+ITEMS_A_UNIT = 8
+"""Work-items for each compute unit, so that none of them waits long for the last."""
+DIRECT_GRADIENT = 8
+"""Instructions of a direct gradient for an output and an input map, beside Winograd's: both took as long at 16 and 24 maps of 32x32, and
+at 32 maps it twice as long."""
+PARTS = (1, 2, 4, 8, 16, 32, 64)
+"""Candidates for the parts that the gradient's sums are dealt to."""
+PART_BYTES, MANY_PARTS = 1 << 20, 8
+"""Values that a part reads, again and again: what a second cache holds; and from how many on such parts are worth what a chain loses."""
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """Of a convolution's forward kernel, its way back and its gradient; the untuned tile is the one that takes least.
+
+    Attributes:
+        place: of the layer.
+        sources, maps: maps that are read and made.
+        read, made: their depth, height and width.
+        taps, stride, padding: along the same axes.
+        shared: whether a map has one kernel for all that it reads.
+        table: whether there is a connection table.
+        unit: rows and columns that a tile of outputs holds whole numbers of.
+        computed: rows and columns of outputs that are computed.
+    """
+
+    place: Place
+    sources: int
+    maps: int
+    read: tuple[int, int, int]
+    made: tuple[int, int, int]
+    taps: tuple[int, int, int]
+    stride: tuple[int, int, int]
+    padding: tuple[int, ...]
+    shared: bool
+    table: bool
+    unit: tuple[int, int]
+    computed: tuple[int, int]
+
+    @property
+    def minimal(self) -> bool:
+        """Whether Winograd's algorithm may be used: on vectors of samples, for 3x3 taps one by one, of which all exist."""
+        plane = self.taps == (1, 3, 3) and self.stride[1:] == (1, 1) and self.read[0] == 1
+        whole = not self.shared and not self.table
+        allowed = self.place.kernels.lanes.vector > 1 and not self.place.kernels.strict
+        return allowed and plane and whole and bool(self._tiles_made) and max(self.padding[1:]) <= 2
+
+    @property
+    def _tiles_made(self) -> list[int]:
+        """Rows and columns of Winograd's tiles that hold whole windows."""
+        return [made for made in MADE if all(made % n == 0 for n in self.unit)]
+
+    @property
+    def shape(self) -> Shape:
+        """What is convolved forward."""
+        border = self.padding[1], self.padding[2]
+        return Shape(self.sources, self.maps, self.read[1:], self.made[1:], border)
+
+    @property
+    def shape_back(self) -> Shape:
+        """What is convolved back to the input, where windows move by 1."""
+        border = 2 - self.padding[1], 2 - self.padding[2]
+        return Shape(self.maps, self.sources, self.made[1:], self.read[1:], border)
+
+    def forward(self) -> Space:
+        """Of the forward kernel."""
+        maps, (rows, width), (unit_y, unit_x) = self.maps, self.computed, self.unit
+        tiles_of = {
+            "MAPS_TILE": within(MAPS, maps),
+            "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
+            "COLUMNS_TILE": [n * unit_x for n in columns_of(width // unit_x)],
+        }
+
+        def instructions(tile: Parameters) -> float:
+            sums = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
+            covered = prod(tiles(size, n) for size, n in zip((maps, rows, width), sums, strict=True))
+            return covered * forward_instructions(*sums, self.taps[1], self.taps[2])
+
+        bounded = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
+        benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
+        space = Space(tiles_of, quickest_of(tiles_of, bounded, instructions), benchmark, (bounded,))
+        return self._or_winograd(space, self.shape)
+
+    def back(self) -> Space:
+        """Of the kernel back to the input."""
+        maps, width, stride = self.sources, self.read[2], self.stride[2]
+        tiles_of = {"MAPS_TILE": within(MAPS, maps), "COLUMNS_TILE": columns_of(width, stride)}
+        lines = self.maps * prod(self.taps[:2]) / prod(self.stride[:2])
+        row = Row(width, self.made[2], self.taps[2], stride, self.padding[2], lines)
+
+        def instructions(tile: Parameters) -> float:
+            return tiles(maps, tile["MAPS_TILE"]) * back_instructions(row, tile["MAPS_TILE"], tile["COLUMNS_TILE"])
+
+        default = quickest_of(tiles_of, few_sums("MAPS_TILE", "COLUMNS_TILE"), instructions)
+        benchmark = {"MAPS_TILE": 1, "COLUMNS_TILE": tiles_of["COLUMNS_TILE"][0]}
+        return self._or_winograd(Space(tiles_of, default, benchmark), self.shape_back)
+
+    def _or_winograd(self, space: Space, shape: Shape) -> Space:
+        """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
+        if not self.minimal:
+            return space
+
+        def allowed(tile: Parameters) -> bool:
+            if not tile["WINOGRAD"]:
+                return all(constraint.holds(tile) for constraint in space.constraints)
+            return few(tile) and tile.get("ROWS_TILE") == space.benchmark.get("ROWS_TILE")
+
+        maps, columns = space.parameters["MAPS_TILE"], space.parameters["COLUMNS_TILE"]
+        minimal = quickest(shape, self.place, maps, columns, self._tiles_made)
+        tile = {"ROWS_TILE": 1, **space.default}
+        tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
+        covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
+        direct = self.place.blocks() * covered * shape.sources * forward_instructions(*tiling, 3, 3)
+        constraint = Constraint("few sums, and of Winograd's tiles one row", allowed)
+        default = {**space.benchmark, **minimal.parameters} if minimal.instructions < direct else None
+        return with_winograd(space, constraint, default, self._tiles_made)
+
+    def gradient(self) -> Space:
+        """Of the kernel of the gradient."""
+        alone = self.shared and self.table
+        maps, inputs = 1 if alone else self.maps, 1 if self.shared else self.sources
+        taps, rows = min(self.taps[2], 5), 3 if self.taps[1] >= 3 >= self.taps[2] else 1
+        planes = tiles(self.taps[1], rows) * tiles(self.taps[2], taps)
+        tiles_of = {"MAPS_TILE": within((1, 2, 3, 4, 5, 6), maps), "COLUMNS_TILE": (1, 2, 4)}
+
+        def instructions(tile: Parameters) -> float:
+            own = tile["MAPS_TILE"]
+            each = gradient_tile_instructions(own, rows, taps, tile["COLUMNS_TILE"], self.stride[2])
+            return tiles(maps, own) * each
+
+        bounded = few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE", most=SUMS)
+        fixed = {"INPUTS_TILE": 1, "ROWS_TILE": rows, "TAPS_TILE": taps}
+        every = ({**tile, **fixed} for tile in combinations_of(tiles_of))
+        default = min(filter(bounded.holds, every), key=instructions)
+        items = tiles(self.maps, default["MAPS_TILE"]) * (inputs * self.taps[0] * planes + 1)
+        space = Space(
+            parameters={
+                **tiles_of,
+                "INPUTS_TILE": within((1, 2), inputs),
+                "ROWS_TILE": within((1, 3), self.taps[1]),
+                "TAPS_TILE": sorted({1, taps, min(self.taps[2], 3)}),
+                "SPLIT": PARTS,
+            },
+            default=default | {"SPLIT": self._split(items)},
+            benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
+            constraints=(bounded,),
+        )
+        return self._gradient_or_winograd(space)
+
+    def _split(self, items: int) -> int:
+        """Parts of the gradient's sums, each of so many items: so many that units have enough of them, and that values fit their caches.
+
+        A chain's units have enough; what it loses with parts are units that compute alone (`per_unit.PerUnit`).
+        """
+        place, kernels = self.place, self.place.kernels
+        wanted = 0 if kernels.chained else 2 * ITEMS_A_UNIT * kernels.runtime.limits.compute_units
+        values = place.batch * (place.inputs + place.outputs) * kernels.dtype.itemsize
+        cached = values // PART_BYTES
+        if kernels.chained and cached < MANY_PARTS:
+            cached = 1
+        lines = place.blocks() * self.made[0] * self.made[1]
+        return max((n for n in PARTS if n <= lines and (n * items <= wanted or n <= cached)), default=1)
+
+    def _gradient_or_winograd(self, space: Space) -> Space:
+        """The space of direct sums, with Winograd's algorithm beside it, which chooses its own tiles, where that is possible."""
+        if not self.minimal:
+            return space
+        place, shape = self.place, self.shape
+        # What is direct beside it, gradients of single samples, keeps its tile; their sums are not dealt to parts.
+        beside = {**space.default, "SPLIT": 1}
+
+        def allowed(tile: Parameters) -> bool:
+            kept = {**beside, "WINOGRAD": tile["WINOGRAD"]}
+            return dict(tile) == kept if tile["WINOGRAD"] else all(own.holds(tile) for own in space.constraints)
+
+        def instructions(made: int) -> float:
+            return gradient_instructions(shape, made, place.batch, place.kernels)
+
+        best = min(MADE, key=instructions)
+        direct = place.blocks() * prod(self.made) * self.sources * self.maps * DIRECT_GRADIENT
+        default = {**beside, "WINOGRAD": best} if instructions(best) < direct else None
+        return with_winograd(space, Constraint("few sums, and none of Winograd's", allowed), default, MADE)
+
+
+def combinations_of(tiles_of: Mapping[str, Sequence[int]]) -> list[dict[str, int]]:
+    """Every tile of these candidates."""
+    return [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
+
+
+def quickest_of(
+    tiles_of: Mapping[str, Sequence[int]], sums: Constraint, instructions: Callable[[Parameters], float]
+) -> Parameters:
+    """The tile that takes least; one of too many sums only where there is no other."""
+    every = combinations_of(tiles_of)
+    return min(filter(sums.holds, every), key=instructions, default=every[0])
+
+
+def with_winograd(space: Space, constraint: Constraint, default: Parameters | None, made: Sequence[int]) -> Space:
+    """The space of direct convolution with the other algorithm beside it, whose tile is the default where one is given."""
+    return Space(
+        parameters={**space.parameters, "WINOGRAD": (0, *made)},
+        default=default or {**space.default, "WINOGRAD": 0},
+        benchmark={**space.benchmark, "WINOGRAD": 0},
+        constraints=(constraint,),
+    )
+
+
+def few_sums(*names: str, most: int = cost.REGISTERS) -> Constraint:
+    """A tile keeps no more sums than there are registers."""
+
+    def holds(parameters: Parameters) -> bool:
+        return prod(parameters[name] for name in names) <= most
+
+    return Constraint(f"{' * '.join(names)} <= {most}", holds)
