@@ -73,7 +73,7 @@ def write(store: Store, runtime: Runtime, folder: Path) -> Path:
     found = {
         key: replace(entry, facts={"from": SEARCHED} | {name: entry.facts.get(name) for name in FACTS})
         for key, entry in store.entries().items()
-        if entry.facts.get("from") == SEARCHED and entry.facts.get("gain", 1.0) > 1.0
+        if entry.facts.get("from") == SEARCHED and (entry.facts.get("gain") or 1.0) > 1.0
     }
     facts = {"architecture": architecture(runtime), "class": device_class(runtime)}
     folder.mkdir(parents=True, exist_ok=True)

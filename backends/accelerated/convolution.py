@@ -112,7 +112,9 @@ class DeviceConvolution(DeviceLayer):
         strides = convolution.strides(own)
         tile = (parameters.get("ROWS_TILE", 1), parameters.get("COLUMNS_TILE", 1))
         more = [1] * max(len(box) - 2, 0) + [n + 1 for n in tile][-len(box) :]
-        size = tuple(n + extra * step for n, extra, step in zip(box, more, strides, strict=True))
+        size = [n + extra * step for n, extra, step in zip(box, more, strides, strict=True)]
+        if "ROWS_TILE" not in parameters and tile[1] % strides[-1]:  # on the way back, a whole row
+            size[-1] = own.box[-1]
         small = Maps((max(maps, parameters.get("INPUTS_TILE", 1) + 2), *size))
         return [(replace(convolution, maps=maps, table=None, remainder="floor"), small)]
 

@@ -190,8 +190,8 @@ class Spaces:
         if not self.minimal:
             return space
         place, shape = self.place, self.shape
-        # What is direct beside it, gradients of single samples, keeps its tile; their sums are not dealt to parts.
-        beside = {**space.default, "SPLIT": 1}
+        # What is direct beside it, gradients of single samples, has one tile at all sizes; their sums are not dealt to parts.
+        beside = {**space.default, "MAPS_TILE": min(2, self.maps), "COLUMNS_TILE": 2, "SPLIT": 1}
 
         def allowed(tile: Parameters) -> bool:
             kept = {**beside, "WINOGRAD": tile["WINOGRAD"]}

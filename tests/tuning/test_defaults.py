@@ -11,6 +11,7 @@ from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.accelerated.tuning.choosers import Collector, Task
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, MaxPooling
+from gcnn.models import MODELS
 
 CONVOLUTIONS = [
     Convolution(8, 3, padding=1, activation="relu"),
@@ -40,6 +41,17 @@ def tasks(device) -> list[Task]:
 def test_every_default_of_a_fused_plan_is_right_on_trial(tasks):
     for task in tasks:
         assert task.trial().prepare(task.space.default)(1) > 0
+
+
+@pytest.mark.parametrize("name", ["simard", "vgg-small"])
+def test_defaults_of_networks_are_right_on_trial(device, name):
+    """A whole row of 13 cells, which a stride of 2 does not divide; Winograd's gradients beside a tile that suits another size."""
+    collector = Collector()
+    program, runtime = Program.of(MODELS[name]()), BACKEND.runtime(device)
+    AcceleratedPlan("opencl", runtime, device, MAKERS | TOGETHER, program, "float32", 64, FUSED, collector)
+    for task in collector.tasks:
+        if task.problem.name.startswith("convolution"):
+            assert task.trial().prepare(task.space.default)(1) > 0
 
 
 def test_winograds_algorithm_is_right_on_trial_in_all_passes(tasks, limits):
