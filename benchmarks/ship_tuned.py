@@ -68,14 +68,15 @@ def main() -> None:
 
 def write(store: Store, runtime: Runtime, folder: Path) -> Path:
     """The file for the device's architecture, from what a store has by search. Where that is the default it is left out: a better default
-    should be taken.
+    should be taken; "searched" says how many there were.
     """
+    searched = {key: entry for key, entry in store.entries().items() if entry.facts.get("from") == SEARCHED}
     found = {
         key: replace(entry, facts={"from": SEARCHED} | {name: entry.facts.get(name) for name in FACTS})
-        for key, entry in store.entries().items()
-        if entry.facts.get("from") == SEARCHED and (entry.facts.get("gain") or 1.0) > 1.0
+        for key, entry in searched.items()
+        if (entry.facts.get("gain") or 1.0) > 1.0
     }
-    facts = {"architecture": architecture(runtime), "class": device_class(runtime)}
+    facts = {"architecture": architecture(runtime), "class": device_class(runtime), "searched": str(len(searched))}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', facts['architecture'].lower()).strip('-')}.json"
     write_atomically(path, write_entries(found, **facts))
