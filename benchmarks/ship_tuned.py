@@ -1,4 +1,4 @@
-"""Results of tuning that come with gcnn: tune its models on one device, and write for that device's architecture what beat the defaults.
+"""Results of tuning that come with gcnn: tune its models on one device, and write what was found for that device's architecture.
 
     python benchmarks/ship_tuned.py --backend opencl --device 0 --budget 7200
     python benchmarks/ship_tuned.py --model mlp --batch 64 --budget 60 --folder /tmp/tuned      # a try
@@ -67,16 +67,13 @@ def main() -> None:
 
 
 def write(store: Store, runtime: Runtime, folder: Path) -> Path:
-    """The file for the device's architecture, from what a store has by search. Where that is the default it is left out: a better default
-    should be taken; "searched" says how many there were.
-    """
-    searched = {key: entry for key, entry in store.entries().items() if entry.facts.get("from") == SEARCHED}
+    """The file for the device's architecture, from what a store has by search."""
     found = {
         key: replace(entry, facts={"from": SEARCHED} | {name: entry.facts.get(name) for name in FACTS})
-        for key, entry in searched.items()
-        if (entry.facts.get("gain") or 1.0) > 1.0
+        for key, entry in store.entries().items()
+        if entry.facts.get("from") == SEARCHED
     }
-    facts = {"architecture": architecture(runtime), "class": device_class(runtime), "searched": str(len(searched))}
+    facts = {"architecture": architecture(runtime), "class": device_class(runtime)}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{re.sub(r'[^a-z0-9]+', '-', facts['architecture'].lower()).strip('-')}.json"
     write_atomically(path, write_entries(found, **facts))

@@ -74,9 +74,16 @@ class Row:
 
 
 def back_instructions(row: Row, maps: int, columns: int) -> float:
-    """Of the kernel back to the input, for a row of so many maps, taken in tiles of these columns."""
-    parts = range(0, row.cells, columns)
-    return sum(_back(row, maps, range(first, min(first + columns, row.cells))) for first in parts)
+    """Of the kernel back to the input, for a row of so many maps, taken in tiles of these columns. Tiles that lie inside are alike."""
+
+    def instructions(tile: int) -> float:
+        return _back(row, maps, range(tile * columns, min((tile + 1) * columns, row.cells)))
+
+    every = tiles(row.cells, columns)
+    first = min(tiles(max(row.taps - 1 - row.pad, 0), columns), every)
+    last = max(min(row.outputs * row.stride - row.pad, row.cells) // columns, first)
+    inside = (last - first) * instructions(first) if last > first else 0.0
+    return inside + sum(instructions(tile) for tile in range(every) if not first <= tile < last)
 
 
 def _back(row: Row, maps: int, cells: Sequence[int]) -> float:

@@ -156,7 +156,8 @@ class Spaces:
         fixed = {"INPUTS_TILE": 1, "ROWS_TILE": rows, "TAPS_TILE": taps}
         every = ({**tile, **fixed} for tile in combinations_of(tiles_of))
         default = min(filter(bounded.holds, every), key=instructions)
-        items = tiles(self.maps, default["MAPS_TILE"]) * (inputs * self.taps[0] * planes + 1)
+        kernels = inputs * self.taps[0] * planes
+        items = tiles(self.maps, default["MAPS_TILE"]) * (kernels + (kernels > 1))
         space = Space(
             parameters={
                 **tiles_of,

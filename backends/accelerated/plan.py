@@ -167,7 +167,7 @@ class AcceleratedPlan:
         self._upload(x, t)
         for launches in self._parts(len(x), to=None):
             self._enqueue(launches.evaluation)
-        return self._mean_loss(len(x))
+        return self._mean(self._losses(len(x)), len(x))
 
     @_exclusive
     def loss_gradient(self, x: Array, t: Array) -> float:
@@ -281,11 +281,13 @@ class AcceleratedPlan:
         beside: list[Callable[[], None]] = [*rest, *([] if in_shares else launches.add_up)]
         if update is not None:
             beside.append(partial(update.apply, in_shares))
-        assert self._bound.loss is not None
         if self._runtime.waits_for_all:
-            self._runtime.wait_for(self._bound.loss.samples)
-        self._enqueue(beside)
-        return self._mean_loss(samples)
+            losses = self._losses(samples)
+            self._enqueue(beside)
+        else:
+            self._enqueue(beside)
+            losses = self._losses(samples)
+        return self._mean(losses, samples)
 
     def _upload(self, x: Array, t: Array) -> None:
         self._upload_inputs(x)
@@ -302,11 +304,16 @@ class AcceleratedPlan:
         for launch in launches:
             launch()
 
-    def _mean_loss(self, samples: int) -> float:
-        """Waits for the losses of the samples, and reduces them as the loss says."""
+    def _losses(self, samples: int) -> Array:
+        """Waits for the losses of the samples."""
         assert self._bound.loss is not None
         losses = np.empty(self._lanes.blocks(samples) * self._lanes.count, self._kernels.wide)
         self._runtime.download(self._bound.loss.samples, losses)
+        return losses
+
+    def _mean(self, losses: Array, samples: int) -> float:
+        """The loss of a batch, as the loss says how to reduce it."""
+        assert self._bound.loss is not None
         return float(losses.sum(dtype=np.float64)) * self._bound.loss.scale(samples)
 
     def _update_on_host(self, rule: UpdateRule) -> None:

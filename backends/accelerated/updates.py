@@ -50,8 +50,8 @@ class DeviceUpdate:
 
     Attributes:
         adds_up: whether `apply` takes a gradient in shares; a limit on the norm needs the whole one.
-        joins: whether it goes along with what forms the gradient (`into`): where a rule sees the loss's own slopes, and a launch takes more
-            than that a tile's parameters lie apart (decision "updates").
+        joins: whether it goes along with what forms the gradient (`into`): where a rule sees the loss's own slopes, but where
+            a launch is cheaper than that a tile's parameters lie apart (decision "updates").
     """
 
     def __init__(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import gcnn
+from gcnn.backends.accelerated import plan as module
+from gcnn.backends.accelerated.convolution_space import Spaces
 from gcnn.layers import Convolution, Dense, MaxPooling, RadialBasis, WeightedSubsampling
 from gcnn.optimizers import AdaGrad, Adam, DampedParticle, GradientDescent, Momentum, RMSProp
 
@@ -64,6 +68,7 @@ def same(trained, layers, inputs, rule, **options):
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     assert joined._for(BATCH).updating is not None
     assert apart._for(BATCH).updating is None
+    return joined
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind)
@@ -72,9 +77,31 @@ def test_every_rule_gives_the_bits_that_it_gives_after_the_gradient(trained, rul
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["tables", "winograd"])
-def test_every_kernel_that_gives_slopes_moves_each_parameter_once(trained, name, dtype):
-    same(trained, *NETWORKS[name], Momentum(0.05), dtype=dtype)
+def test_tables_move_each_parameter_once(trained, dtype):
+    same(trained, *NETWORKS["tables"], Momentum(0.05), dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("wanted", "kernel"),
+    [
+        ({"WINOGRAD": 2}, "convolution_winograd_gradient.finish"),
+        ({"WINOGRAD": 0, "SPLIT": 4}, "convolution_gradient.add_parts"),
+    ],
+    ids=["winograd", "parts"],
+)
+def test_sums_that_are_brought_together_move_each_parameter_once(trained, monkeypatch, wanted, kernel, dtype):
+    gradient = Spaces.gradient
+
+    def chosen(self):
+        space = gradient(self)
+        return replace(space, default={**space.default, **wanted, "MAPS_TILE": 2, "COLUMNS_TILE": 2})
+
+    monkeypatch.setattr(Spaces, "gradient", chosen)
+    monkeypatch.setenv("GCNN_TUNE", "off")
+    plan = same(trained, *NETWORKS["winograd"], Momentum(0.05), dtype=dtype)
+    moving = [work for row in plan._for(BATCH).gradients for work in row if work.gives]
+    assert [work.label for work in moving].count(kernel) == 2
 
 
 def test_the_gradient_stays_as_it_was(trained):
@@ -102,11 +129,13 @@ def test_layers_whose_gradient_reads_parameters_are_updated_after_it(trained):
 
 
 def test_a_batch_in_parts_is_updated_after_the_last(trained, monkeypatch):
-    from gcnn.backends.accelerated import plan as module
-
+    monkeypatch.setattr(
+        module.Shares, "of", classmethod(lambda *given: None)
+    )  # else units would deal the batch among themselves
     whole = trained(*NETWORKS["plain"], Momentum(0.1), True, batch=40)
     monkeypatch.setattr(module, "samples_of_part", lambda *given: 16)
     parts = trained(*NETWORKS["plain"], Momentum(0.1), True, batch=40)
     assert parts[0].report()["part"] < 40
+    assert parts[0]._for(16).updating is not None  # which steps of one part take
     for found, expected in zip(parts[2], whole[2], strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

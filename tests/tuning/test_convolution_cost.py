@@ -10,6 +10,7 @@ from gcnn.backends.accelerated.convolution_cost import (
     VECTOR_REGISTERS,
     WEIGHT,
     Row,
+    _back,
     back_instructions,
     columns_of,
     gradient_tile_instructions,
@@ -83,3 +84,24 @@ def test_a_gradients_tile_takes_its_multiply_adds_what_it_reads_and_what_does_no
     assert gradient_tile_instructions(5, 1, 5, 1, 2) == 25 + WEIGHT * 10
     # Few sums wait for one another.
     assert gradient_tile_instructions(1, 1, 3, 1, 1) == cost.CHAIN + WEIGHT * 4
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (60, 5, 1, 2), (61, 4, 3, 0), (64, 7, 2, 3), (40, 2, 5, 0)])
+def test_tiles_inside_a_row_are_counted_once_and_cost_as_often_as_there_are(shape):
+    one = row(*shape)
+    for columns in columns_of(one.cells, one.stride):
+        starts = range(0, one.cells, columns)
+        apart = sum(_back(one, 2, range(first, min(first + columns, one.cells))) for first in starts)
+        assert back_instructions(one, 2, columns) == pytest.approx(apart)
+
+
+def test_a_long_row_is_planned_in_no_time():
+    asked = []
+
+    class Counted(Row):
+        def met(self, cell):
+            asked.append(cell)
+            return super().met(cell)
+
+    back_instructions(Counted(100_000, 99_970, 31, 1, 0, 1.0), 2, 8)
+    assert len(asked) < 200

@@ -127,10 +127,18 @@ def choose(
         if usable(near.parameters) and _right(trial(), near):
             store.put(Entry(key, near.parameters, {"from": f"{ADOPTED} from {difference}"}))
             return Choice(near.parameters, f"tuned here, {ADOPTED} from {difference}")
-    for parameters, origin in _from_shipped(runtime, key, shipped() if known is None else known):
-        if usable(parameters):
-            return Choice(parameters, origin)
+    for entry, origin in _from_shipped(runtime, key, shipped() if known is None else known):
+        if _default_won(entry):
+            return Choice(space.default, f"default, as {origin}")
+        if usable(entry.parameters):
+            return Choice(entry.parameters, origin)
     return Choice(space.default, "default")
+
+
+def _default_won(entry: Entry) -> bool:
+    """Whether a search found nothing better than the default; a default that has become better since is then taken."""
+    gain = entry.facts.get("gain")
+    return gain is not None and gain <= 1
 
 
 def keep(store: Store, key: Key, space: Space, outcome: Outcome) -> None:
@@ -183,7 +191,7 @@ def _right(trial: Trial, near: Entry) -> bool:
     return True
 
 
-def _from_shipped(runtime: Runtime, key: Key, known: tuple[Shipped, ...]) -> Iterator[Choice]:
+def _from_shipped(runtime: Runtime, key: Key, known: tuple[Shipped, ...]) -> Iterator[tuple[Entry, str]]:
     for what, mine, field in (
         ("architecture", architecture(runtime), "architecture"),
         ("class of device", device_class(runtime), "device_class"),
@@ -192,4 +200,4 @@ def _from_shipped(runtime: Runtime, key: Key, known: tuple[Shipped, ...]) -> Ite
         near = sorted((key.distance(entry.key), number) for number, entry in enumerate(entries))
         for distance, number in near:
             if distance <= SHIPPED_NEAR:
-                yield Choice(entries[number].parameters, f"shipped for the {what} {mine!r}")
+                yield entries[number], f"shipped for the {what} {mine!r}"
