@@ -29,7 +29,9 @@ class Wanted(Defaults):
         self.asked.append(problem.name)
         sizes = zip(("MAPS_TILE", "COLUMNS_TILE"), self.tile, strict=True)
         tile = {name: min(space.parameters[name], key=lambda n, size=size: abs(n - size)) for name, size in sizes}
-        own = space.default if problem.name.endswith(".gradient") else {**space.benchmark, **tile}
+        # Beside Winograd's gradient stands one tile.
+        beside = {"MAPS_TILE": min(2, max(space.parameters["MAPS_TILE"])), "COLUMNS_TILE": 2, "SPLIT": 1}
+        own = {**space.default, **beside} if problem.name.endswith(".gradient") else {**space.benchmark, **tile}
         wanted = {**own, "WINOGRAD": self.winograd}
         return wanted if all(constraint.holds(wanted) for constraint in space.constraints) else space.default
 
