@@ -15,11 +15,7 @@ from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
 from gcnn.backends.accelerated.tuning.space import Parameters, Space
 from gcnn.backends.accelerated.windows import as_volume
-from gcnn.backends.accelerated.winograd import (
-    Shape,
-    Winograd,
-    WinogradGradient,
-)
+from gcnn.backends.accelerated.winograd import Shape, Winograd, WinogradGradient
 from gcnn.backends.accelerated.work import Argument, Work
 from gcnn.layers import Convolution, Layer
 from gcnn.maps import Maps

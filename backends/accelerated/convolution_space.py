@@ -153,9 +153,8 @@ class Spaces:
             return tiles(maps, own) * each
 
         bounded = few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE", most=SUMS)
-        fixed = {"INPUTS_TILE": 1, "ROWS_TILE": rows, "TAPS_TILE": taps}
-        every = ({**tile, **fixed} for tile in combinations_of(tiles_of))
-        default = min(filter(bounded.holds, every), key=instructions)
+        fixed = {"INPUTS_TILE": (1,), "ROWS_TILE": (rows,), "TAPS_TILE": (taps,)}
+        default = quickest_of({**tiles_of, **fixed}, bounded, instructions)
         kernels = inputs * self.taps[0] * planes
         items = tiles(self.maps, default["MAPS_TILE"]) * (kernels + (kernels > 1))
         space = Space(
@@ -166,7 +165,7 @@ class Spaces:
                 "TAPS_TILE": sorted({1, taps, min(self.taps[2], 3)}),
                 "SPLIT": PARTS,
             },
-            default=default | {"SPLIT": self._split(items)},
+            default={**default, "SPLIT": self._split(items)},
             benchmark={"MAPS_TILE": 1, "INPUTS_TILE": 1, "ROWS_TILE": 1, "TAPS_TILE": 1, "COLUMNS_TILE": 1, "SPLIT": 1},
             constraints=(bounded,),
         )
@@ -207,16 +206,11 @@ class Spaces:
         return with_winograd(space, Constraint("few sums, and none of Winograd's", allowed), default, MADE)
 
 
-def combinations_of(tiles_of: Mapping[str, Sequence[int]]) -> list[dict[str, int]]:
-    """Every tile of these candidates."""
-    return [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
-
-
 def quickest_of(
     tiles_of: Mapping[str, Sequence[int]], sums: Constraint, instructions: Callable[[Parameters], float]
 ) -> Parameters:
     """The tile that takes least; one of too many sums only where there is no other."""
-    every = combinations_of(tiles_of)
+    every = [dict(zip(tiles_of, values, strict=True)) for values in product(*tiles_of.values())]
     return min(filter(sums.holds, every), key=instructions, default=every[0])
 
 

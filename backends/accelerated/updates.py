@@ -105,9 +105,14 @@ class DeviceUpdate:
         return self._updates(self._shares)
 
     def _updates(self, shares: Shares | None) -> list[Launch]:
-        first, second = (*self._slots, self._theta, self._theta)[:2]
         pulled = self._pulled(shares)
-        return [self._bind("update", shares, (*pulled, first, second, h, self._factor)) for h in self._h]
+        return [self._bind("update", shares, (*pulled, *self._two_slots, h, self._factor)) for h in self._h]
+
+    @property
+    def _two_slots(self) -> tuple[Buffer, Buffer]:
+        """As kernels take them; what a rule does not have may be any buffer."""
+        first, second = (*self._slots, self._theta, self._theta)[:2]
+        return first, second
 
     def _pulled(self, shares: Shares | None) -> tuple[Buffer | np.generic, ...]:
         """What the gradient that the rule sees is formed from."""
@@ -167,8 +172,7 @@ class DeviceUpdate:
 
     def into(self, work: Work) -> Work:
         """A work that gives slopes, as one that moves their parameters at once; the gradient then stays as it was."""
-        first, second = (*self._slots, self._theta, self._theta)[:2]
-        arguments = (*work.arguments, self._theta, first, second, self._newest)
+        arguments = (*work.arguments, self._theta, *self._two_slots, self._newest)
         return replace(
             work, arguments=arguments, defines={**work.defines, "UPDATES": 1, "RULE": RULES[self._rule.kind][0]}
         )
