@@ -90,34 +90,38 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
 {
     TURNED_MEMORY(turned);
     const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
+    const int whole = k0 + COLUMNS_TILE * LANES <= INPUTS;
+    /* Of tiles that go on with other blocks, or reach beyond what there is. Loops that are not unrolled took least to compile. */
     REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
-    /* Loops that are not unrolled take no time to run, and took most of the time to compile. */
-    NOT_UNROLLED(t, STRIP) UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = (REALV)(0);
     for (int block = 0; block < blocks; block += TOGETHER) {
-        const int count = blocks - block < TOGETHER ? blocks - block : TOGETHER;
+        const int count = blocks - block < TOGETHER ? blocks - block : TOGETHER, last = block + count == blocks;
         for (int b = 0; b < count; ++b) TURN(TURNED_BLOCK(turned, b), y_in + (INDEX)b * INPUTS * LANES, k0);
         for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {
-            GLOBAL const REAL* d = delta + TILE_BACK((strip + t) * UNITS_TILE, UNITS_TILE, UNITS) * LANES;
+            const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
+            GLOBAL const REAL* d = delta + i0 * LANES;
             REALV sum[UNITS_TILE][COLUMNS_TILE];
-            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
+            if (block == 0)
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = (REALV)(0);
+            else
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
             for (int b = 0; b < count; ++b) {
                 NOT_UNROLLED(s, LANES)
                     UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
                         sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, b, c, s), sum[u][c]);
                 d += UNITS * LANES;
             }
-            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
+            if (last && whole && i0 == own_i)
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
+                    GIVEV(sum[u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
+            else
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
         }
         delta += TOGETHER * UNITS * LANES;
         y_in += (INDEX)TOGETHER * INPUTS * LANES;
     }
     NOT_UNROLLED(t, STRIP) {
         const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
-        if (i0 == own_i && k0 + COLUMNS_TILE * LANES <= INPUTS) {
-            UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
-                GIVEV(sums[t][u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
-            continue;
-        }
+        if (whole && i0 == own_i) continue;
         NOT_UNROLLED(n, UNITS_TILE * COLUMNS_TILE) {
             const int u = n / COLUMNS_TILE, c = n % COLUMNS_TILE;
             const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;

@@ -27,7 +27,7 @@ BLOCKS = (1, 2, 4, 8)
 """Candidates for the units (or inputs) and the blocks of samples that one work-item computes."""
 COLUMNS = (1, 2, 3, 4)
 """Candidates for the rows of lanes that the gradient's columns are taken in."""
-STRIPS = (1, 2, 4, 8, 16)
+STRIPS = (1, 2, 4, 8, 16, 32)
 """Candidates for the tiles of units that a work-item takes one after another."""
 ITEM, TURN = 300, 10
 """What it takes to begin a work-item, and to turn over a vector, counted in multiply-adds: 50 to 100 ns on CPUs, and 5 shuffles."""
