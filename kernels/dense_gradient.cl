@@ -93,7 +93,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     const int whole = k0 + COLUMNS_TILE * LANES <= INPUTS;
     /* Of tiles that go on with other blocks, or reach beyond what there is. Loops that are not unrolled took least to compile. */
     REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
-    for (int block = 0; block < blocks; block += TOGETHER) {
+    for (int block = 0; block == 0 || block < blocks; block += TOGETHER) { /* without a block slopes are 0 */
         const int count = blocks - block < TOGETHER ? blocks - block : TOGETHER, last = block + count == blocks;
         for (int b = 0; b < count; ++b) TURN(TURNED_BLOCK(turned, b), y_in + (INDEX)b * INPUTS * LANES, k0);
         for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {

@@ -8,7 +8,7 @@
  *
  *   forward           S, z and y at once, where map i reads map i alone
  *   window_sums, mix_sums   S of all input maps, then z and y; for a table
- *   add_blocks        the gradient from `partials`, a sum over the samples of each block, in order
+ *   block_gradient, add_blocks   the gradient by way of `partials`, a sum over the samples of each block, in order: the same bits
  *
  * With SINGLE weights alpha_ij = alpha_i, whose slope is the sum over D_i (Eqs. 87, 93, 96); a map without inputs has none.
  * Lists: connection k, first[i] <= k < first[i + 1], of output map i reads map source[k] with theta's weight[k]. Input map j
@@ -16,8 +16,8 @@
  * weights in order of their first connection, then OUT_MAPS biases.
  * Layouts, rows: windows.h; S as y, with the input maps; partials [block][parameter] in WIDE.
  * Grid: forward (tiles of ROWS_TILE output rows, blocks), window_sums the same for the rows of S; backpropagate (tiles of
- * ROWS_TILE input rows, blocks); mix_sums (tiles of POINTS_TILE points of a map, output maps, blocks); gradient and
- * sample_gradient (tiles of SLOPES weights of a map, output maps, blocks); add_blocks (tiles of SLOPES parameters an item).
+ * ROWS_TILE input rows, blocks); mix_sums (tiles of POINTS_TILE points of a map, output maps, blocks); gradient, for V > 1, (tiles of
+ * SLOPES weights of a map, output maps); block_gradient and sample_gradient (the same, blocks); add_blocks (tiles of SLOPES parameters an item).
  * Group: LANES / V items on axis 0.
  * Defines: those of windows.h, slopes.h; WEIGHTS SINGLE SAVE_Z; ACTIVATION; POINTS_TILE WEIGHTS_TILE, which are free like ROWS_TILE: any
  * from 1 on give equal bits.
@@ -149,8 +149,31 @@ DEVICE void SUM_SLOPES(WIDEV slopes[SLOPES], WIDEV* bias, GLOBAL const REAL* del
     }
 }
 
+#if V > 1 /* where threads are lanes, sums of lanes in a loop over blocks end both runtimes' compilers */
 KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT sums, GLOBAL const int* RESTRICT first,
-                     GLOBAL const int* RESTRICT source, GLOBAL const int* RESTRICT weight, GLOBAL WIDE* RESTRICT partials)
+                     GLOBAL const int* RESTRICT source, GLOBAL const int* RESTRICT weight, int blocks,
+                     GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
+{
+    LANE_SCRATCH(scratch);
+    const int k0 = GROUP_ID(0) * SLOPES, i = GROUP_ID(1);
+    WIDE total[SLOPES], total_of_bias = 0;
+    for (int k = 0; k < SLOPES; ++k) total[k] = 0;
+    for (int block = 0; block < blocks; ++block) {
+        WIDEV slopes[SLOPES], bias;
+        SUM_SLOPES(slopes, &bias, delta, sums, first, source, k0, i, block);
+        for (int k = 0; k < SLOPES; ++k) total[k] += LANE_SUM(slopes[k], scratch);
+        total_of_bias += LANE_SUM(bias, scratch);
+    }
+    const int existing = SLOPES_OF(i) - k0;
+    for (int k = 0; k < SLOPES; ++k)
+        if (FIRST_LANE == 0 && k < existing) GIVE(total[k], gradient, theta0 + weight[first[i] + k0 + k], add);
+    if (FIRST_LANE == 0 && k0 == 0) GIVE(total_of_bias, gradient, BIASES + i, add);
+}
+#endif
+
+KERNEL void block_gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT sums,
+                           GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
+                           GLOBAL const int* RESTRICT weight, GLOBAL WIDE* RESTRICT partials)
 {
     LANE_SCRATCH(scratch);
     const int k0 = GROUP_ID(0) * SLOPES, i = GROUP_ID(1), block = GROUP_ID(2);

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
 
+from gcnn.backends.accelerated.lanes import VECTORS
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.tuning.key import Problem
@@ -44,10 +46,10 @@ class DeviceWeightedSubsampling(DeviceWindows):
             "ACTIVATION": self.fused,
         }
         self._tiles = self._choose_tiles()
-        wide = place.kernels.wide.itemsize
-        self._partials = place.kernels.runtime.zeros(
-            place.blocks() * self._parameters * wide, f"gradients of the blocks of {layer}"
-        )
+        # Else blocks are added up apart, so that all units have work.
+        lanes, (runs, maps) = place.kernels.lanes, self._slope_groups
+        enough = place.blocks() == 1 or runs * maps >= place.kernels.runtime.limits.compute_units
+        self._at_once = lanes.style == VECTORS and enough
 
     def _choose_tiles(self) -> dict[str, dict[str, int]]:
         """Of each pass; compilers want all, whichever kernel is used. A single weight's slope is one sum."""
@@ -123,26 +125,36 @@ class DeviceWeightedSubsampling(DeviceWindows):
 
     def gradient(self, samples: int) -> list[Work]:
         place, defines = self.place, self._options | self._tiles["gradient"]
-        arguments = (place.dy, self._sums, *self._by_output, self._partials)
+        read: Arguments = (place.dy, self._sums, *self._by_output)
+        made: Arguments = (place.counts(samples)[1], place.gradient, place.theta0, place.add)
+        if self._at_once:
+            work = self.bind("gradient", self._slope_groups, (*read, *made), defines)
+            return [replace(work, sums=(0, 1), gives=True)]
+        blocks = place.blocks(samples)
         groups = (tiles(self._parameters, self._slopes * place.kernels.lanes.threads),)
-        _, blocks = place.counts(samples)
-        total = (self._partials, blocks, place.gradient, place.theta0, place.add)
-        return [
-            replace(self.bind("gradient", self._slope_groups(samples), arguments, defines), sums=()),
-            replace(self.bind("add_blocks", groups, total, defines), sums=(0,), gives=True),
-        ]
+        of_blocks = self.bind("block_gradient", (*self._slope_groups, blocks), (*read, self._partials), defines)
+        total = self.bind("add_blocks", groups, (self._partials, *made), defines)
+        return [replace(of_blocks, sums=()), replace(total, sums=(0,), gives=True)]
+
+    @cached_property
+    def _partials(self) -> Buffer:
+        """The gradients of blocks."""
+        place = self.place
+        nbytes = place.blocks() * self._parameters * place.kernels.wide.itemsize
+        return place.kernels.runtime.zeros(nbytes, f"gradients of the blocks of {place.stage.layer}")
 
     def sample_gradients(self, samples: int, rows: Buffer, width: int) -> list[Work]:
         place, defines = self.place, self._options | self._tiles["gradient"]
         made = (np.int32(samples), rows, np.int64(width), place.theta0)
         arguments: Arguments = (place.dy, self._sums, *self._by_output, *made)
-        return [self.bind("sample_gradient", self._slope_groups(samples), arguments, defines)]
+        groups = (*self._slope_groups, place.blocks(samples))
+        return [self.bind("sample_gradient", groups, arguments, defines)]
 
     @property
     def _slopes(self) -> int:
         """Weights of an output map that one work-item takes; a single weight's connections are one sum."""
         return 1 if self._single else self._tiles["gradient"]["WEIGHTS_TILE"]
 
-    def _slope_groups(self, samples: int) -> tuple[int, int, int]:
-        place = self.place
-        return tiles(self._most_weights, self._slopes), place.stage.outputs.count, place.blocks(samples)
+    @property
+    def _slope_groups(self) -> tuple[int, int]:
+        return tiles(self._most_weights, self._slopes), self.place.stage.outputs.count
