@@ -3,11 +3,11 @@
  *   gradient          dw_ij = sum over samples of delta_i y_j,   db_i = sum over samples of delta_i
  *   sample_gradient   the same without the sum: row s of `rows`, `width` long, gets sample s
  *
- * The bias is the weight of one more input, column INPUTS, which is always 1. Lanes without a sample must hold a delta of 0 and finite inputs.
- * Without a TABLE the inputs of a block are turned over, once an item: lanes then are columns, sums need no reduction, and what is written
- * is contiguous. Samples are added one after another.
+ * The bias is the weight of one more input, column INPUTS, which is always 1. With a TABLE lanes without a sample must hold a delta of 0 and finite
+ * inputs. Without one the inputs of a block are turned over, once an item: lanes then are columns, as many as a broad vector has, sums need no
+ * reduction, and what is written is contiguous. Samples are added one after another.
  *
- * Work: an item computes STRIP tiles of UNITS_TILE units, one after another, by COLUMNS_TILE times LANES columns; with a TABLE
+ * Work: an item computes STRIP tiles of UNITS_TILE units, one after another, by COLUMNS_TILE times ACROSS columns; with a TABLE
  * COLUMNS_TILE parameters of one unit, whose lanes are added in WIDE.
  * Grid: gradient (tiles of columns, strips of units), the last tile of units moved back; with a TABLE (tiles of the longest unit's
  * parameters, units). sample_gradient (runs of RUN columns, or of the longest unit's parameters, units, blocks).
@@ -31,7 +31,7 @@
 #define SEEN(i, k) ((k) < WEIGHTS_OF(i) ? LOADV(y_in, AT(SOURCE(i, k))) : (REALV)(1))
 
 #if TABLE
-ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
+ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
                                       GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
@@ -39,7 +39,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     const int k0 = GROUP_ID(0) * COLUMNS_TILE, i = GROUP_ID(1);
     REALV sum[COLUMNS_TILE];
     UNROLLED(k, COLUMNS_TILE) sum[k] = (REALV)(0);
-    for (int block = 0; block < blocks; ++block) {
+    for (int block = 0; block < TILES(samples, LANES); ++block) {
         const REALV d = LOADV(delta, AT(i));
         UNROLLED(k, COLUMNS_TILE) sum[k] = FMA(d, SEEN(i, k0 + k), sum[k]);
         delta += UNITS * LANES;
@@ -51,27 +51,32 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     }
 }
 #else
-/* TURN(turned, y_in, k0) turns over COLUMNS_TILE times LANES columns of a block; TURNED(turned, b, c, s) is what sample s of block b of those
- * that are turned TOGETHER has in those columns, LANES side by side, that are number c. */
+/* TURN(turned, y_in, k0) turns over COLUMNS_TILE times ACROSS columns of a block; TURNED(turned, b, c, s) is what sample s of block b of those
+ * that are turned TOGETHER has in those columns, ACROSS side by side, that are number c. */
 #if V == LANES
+#define ACROSS BROAD
 #define TOGETHER 4 /* a tile of sums is loaded and stored once for them */
-#define TURNED_MEMORY(turned) REALV turned[TOGETHER][COLUMNS_TILE][LANES]
+#define TURNED_MEMORY(turned) REALB turned[TOGETHER][COLUMNS_TILE][LANES]
 #define TURNED_BLOCK(turned, b) turned[b]
 #define TURNED(turned, b, c, s) turned[b][c][s]
-INLINED void TURN(REALV turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
+INLINED void TURN(REALB turned[COLUMNS_TILE][LANES], GLOBAL const REAL* y_in, const int k0)
 {
     NOT_UNROLLED(c, COLUMNS_TILE) {
-        REALV x[LANES], t[LANES];
-        UNROLLED(n, LANES) {
-            const int k = k0 + c * LANES + n;
-            const REALV seen = LOADV(y_in, AT(k < INPUTS ? k : INPUTS - 1));
-            x[n] = k < INPUTS ? seen : (REALV)(1); /* as SEEN, without a branch for each */
+        const int k = k0 + c * ACROSS;
+        REALB x[LANES], t[LANES];
+        if (k + ACROSS <= INPUTS) {
+            UNROLLED(n, LANES) x[n] = LOADB(y_in, AT(k) + n * BROAD);
+        } else {
+            REAL seen[ACROSS * LANES];
+            NOT_UNROLLED(n, ACROSS) STOREV(SEEN(0, k + n), seen, n * LANES);
+            UNROLLED(n, LANES) x[n] = LOADB(seen, n * BROAD);
         }
-        EXCHANGE_LANES(t, x);
+        GATHER_LANES(t, x);
         UNROLLED(n, LANES) turned[c][n] = t[n];
     }
 }
 #else
+#define ACROSS LANES
 #define TOGETHER 1
 #define TURNED_MEMORY(turned) SHARED REAL turned[COLUMNS_TILE * LANES * (LANES + 1)]
 #define TURNED_BLOCK(turned, b) turned
@@ -84,35 +89,35 @@ DEVICE void TURN(SHARED_ARG REAL* turned, GLOBAL const REAL* y_in, const int k0)
 }
 #endif
 
-ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int blocks,
+ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT y_in, int samples,
                                       GLOBAL const int* RESTRICT first, GLOBAL const int* RESTRICT source,
                                       GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
     TURNED_MEMORY(turned);
-    const int k0 = GROUP_ID(0) * COLUMNS_TILE * LANES, strip = GROUP_ID(1) * STRIP;
-    const int whole = k0 + COLUMNS_TILE * LANES <= INPUTS;
+    const int k0 = GROUP_ID(0) * COLUMNS_TILE * ACROSS, strip = GROUP_ID(1) * STRIP;
+    const int blocks = TILES(samples, LANES), whole = k0 + COLUMNS_TILE * ACROSS <= INPUTS;
     /* Of tiles that go on with other blocks, or reach beyond what there is. Loops that are not unrolled took least to compile. */
-    REALV sums[STRIP][UNITS_TILE][COLUMNS_TILE];
+    REALB sums[STRIP][UNITS_TILE][COLUMNS_TILE];
     for (int block = 0; block == 0 || block < blocks; block += TOGETHER) { /* without a block slopes are 0 */
         const int count = blocks - block < TOGETHER ? blocks - block : TOGETHER, last = block + count == blocks;
         for (int b = 0; b < count; ++b) TURN(TURNED_BLOCK(turned, b), y_in + (INDEX)b * INPUTS * LANES, k0);
         for (int t = 0; t < STRIP && (strip + t) * UNITS_TILE < UNITS; ++t) {
             const int own_i = (strip + t) * UNITS_TILE, i0 = TILE_BACK(own_i, UNITS_TILE, UNITS);
             GLOBAL const REAL* d = delta + i0 * LANES;
-            REALV sum[UNITS_TILE][COLUMNS_TILE];
+            REALB sum[UNITS_TILE][COLUMNS_TILE];
             if (block == 0)
-                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = (REALV)(0);
+                UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = (REALB)(0);
             else
                 UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sum[u][c] = sums[t][u][c];
             for (int b = 0; b < count; ++b) {
-                NOT_UNROLLED(s, LANES)
+                NOT_UNROLLED(s, SAMPLES_OF(block + b, samples))
                     UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
-                        sum[u][c] = FMA((REALV)(d[u * LANES + s]), TURNED(turned, b, c, s), sum[u][c]);
+                        sum[u][c] = FMA((REALB)(d[u * LANES + s]), TURNED(turned, b, c, s), sum[u][c]);
                 d += UNITS * LANES;
             }
             if (last && whole && i0 == own_i)
                 UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE)
-                    GIVEV(sum[u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * LANES + FIRST_LANE), add);
+                    GIVEB(sum[u][c], gradient, theta0 + WEIGHT(i0 + u, k0 + c * ACROSS + FIRST_LANE), add);
             else
                 UNROLLED(u, UNITS_TILE) UNROLLED(c, COLUMNS_TILE) sums[t][u][c] = sum[u][c];
         }
@@ -124,14 +129,14 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
         if (whole && i0 == own_i) continue;
         NOT_UNROLLED(n, UNITS_TILE * COLUMNS_TILE) {
             const int u = n / COLUMNS_TILE, c = n % COLUMNS_TILE;
-            const int i = i0 + u, k = k0 + c * LANES + FIRST_LANE;
+            const int i = i0 + u, k = k0 + c * ACROSS + FIRST_LANE;
             if (i < own_i) continue;
-            if (k + V <= INPUTS) {
-                GIVEV(sums[t][u][c], gradient, theta0 + WEIGHT(i, k), add);
+            if (k + BROAD <= INPUTS) {
+                GIVEB(sums[t][u][c], gradient, theta0 + WEIGHT(i, k), add);
             } else {
-                REAL each[V];
-                STOREV(sums[t][u][c], each, 0);
-                NOT_UNROLLED(lane, V)
+                REAL each[BROAD];
+                STOREB(sums[t][u][c], each, 0);
+                NOT_UNROLLED(lane, BROAD)
                     if (k + lane < COLUMNS_OF(i)) GIVE(each[lane], gradient, PARAMETER(i, k + lane), add);
             }
         }

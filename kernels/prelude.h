@@ -12,8 +12,10 @@
  * Lanes       REALV and WIDEV are vectors of V lanes: OpenCL's float16 where V is 16, the scalar itself where V is 1.
  *             LOADV(p, i) and STOREV(v, p, i) at any element i; TO_WIDEV(v), TO_REALV(v), STORE_WIDEV(v, p, i);
  *             SUMV(v) adds the lanes pairwise.
+ *             REALB is a broad vector, the widest that a device computes on, of BROAD numbers, however wide blocks are: LOADB(p, i)
+ *             and STOREB(v, p, i). Where items compute a lane it is a scalar too.
  *             PUT(value, p, i, add) stores a scalar in p[i], or where the int `add` is not 0 adds it to what is there: gradients are
- *             sums over the parts of a batch; PUTV(v, p, i, add) stores a vector so.
+ *             sums over the parts of a batch; PUTB(v, p, i, add) stores a broad vector so.
  * Samples     Values are stored in blocks of LANES samples, [block][map][x][lane]. One work-item computes V of them:
  *             with V = LANES an item takes a block, with V = 1 an item takes a sample, LANES threads side by side.
  *             AT(i) is where the lanes of element i of a block begin for this work-item, counted in REAL.
@@ -27,7 +29,7 @@
  * Arithmetic  FMA(a, b, c) is the only contraction: compilers may not fuse a * b + c on their own, so that
  *             devices agree as far as their functions do.
  *
- * Defines: REAL_BITS; WIDE_BITS (default REAL_BITS); V (default 1); LANES (default V).
+ * Defines: REAL_BITS; WIDE_BITS (default REAL_BITS); V (default 1); LANES (default V); BROAD, a multiple of V (default V).
  */
 #ifndef WIDE_BITS
 #define WIDE_BITS REAL_BITS
@@ -37,6 +39,9 @@
 #endif
 #ifndef LANES
 #define LANES V
+#endif
+#ifndef BROAD
+#define BROAD V
 #endif
 #if LANES != V && V != 1
 #error "a work-item computes all LANES of a block, or one"
@@ -136,7 +141,7 @@ typedef WIDE_ WIDE;
 
 #define FMA(a, b, c) fma(a, b, c)
 #define PUT(value, p, i, add) ((p)[i] = (add) ? (p)[i] + (REAL)(value) : (REAL)(value))
-#define PUTV(v, p, i, add) STOREV((add) ? LOADV(p, i) + (v) : (v), p, i)
+#define PUTB(v, p, i, add) STOREB((add) ? LOADB(p, i) + (v) : (v), p, i)
 
 #if V == 1
 typedef REAL REALV;
@@ -160,6 +165,16 @@ DEVICE WIDE SUM4_(PASTE(WIDE_, 4) v) { return SUM2_(v.lo + v.hi); }
 DEVICE WIDE SUM8_(PASTE(WIDE_, 8) v) { return SUM4_(v.lo + v.hi); }
 DEVICE WIDE SUM16_(PASTE(WIDE_, 16) v) { return SUM8_(v.lo + v.hi); }
 #define SUMV(v) PASTE(PASTE(SUM, V), _)(v)
+#endif
+
+#if BROAD == 1
+typedef REAL REALB;
+#define LOADB(p, i) ((p)[i])
+#define STOREB(v, p, i) ((p)[i] = (v))
+#else
+typedef PASTE(REAL_, BROAD) REALB;
+#define LOADB(p, i) PASTE(vload, BROAD)(0, (p) + (i))
+#define STOREB(v, p, i) PASTE(vstore, BROAD)(v, 0, (p) + (i))
 #endif
 
 #if V == LANES

@@ -27,14 +27,10 @@
  *   see_tile(p, plane, y, x)                    p := B^T d B of those that are seen
  *   multiply(..)                                a product of matrices in registers
  *
- * Products are of broad vectors: the widest of the device, which where blocks are narrower hold several of them side by side.
+ * Products are of broad vectors, which where blocks are narrower hold several of them side by side.
  *
- * Defines: MADE, 2 or 4; BROAD, a multiple of LANES; FROM_HEIGHT FROM_WIDTH; ROWS_TILE VECTORS_TILE, what is kept in registers.
+ * Defines: MADE, 2 or 4; FROM_HEIGHT FROM_WIDTH; ROWS_TILE VECTORS_TILE, what is kept in registers.
  */
-typedef PASTE(REAL_, BROAD) REALB;
-#define LOADB(p, i) PASTE(vload, BROAD)(0, (p) + (i))
-#define STOREB(v, p, i) PASTE(vstore, BROAD)(v, 0, (p) + (i))
-
 #define SIDE (MADE + 2)
 #define POSITIONS (SIDE * SIDE)
 #define TAPS_SIDE 3

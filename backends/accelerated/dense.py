@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from gcnn.backends.accelerated.lanes import VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
@@ -26,7 +27,7 @@ ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24)
 BLOCKS = (1, 2, 4, 8)
 """Candidates for the units (or inputs) and the blocks of samples that one work-item computes."""
 COLUMNS = (1, 2, 3, 4)
-"""Candidates for the rows of lanes that the gradient's columns are taken in."""
+"""Candidates for the rows of vectors that the gradient's columns are taken in."""
 STRIPS = (1, 2, 4, 8, 16, 32)
 """Candidates for the tiles of units that a work-item takes one after another."""
 ITEM, TURN = 300, 10
@@ -70,7 +71,7 @@ class DeviceDense(DeviceLayer):
         gradient = (
             table_space(self._columns)
             if self._table
-            else gradient_space(place.outputs, self._columns, blocks, place.kernels.lanes.count, units)
+            else gradient_space(place.outputs, self._columns, blocks * place.kernels.lanes.count, self._across, units)
         )
         self._tiles = {
             "forward": self._tile("forward", forward, self._phi),
@@ -78,6 +79,12 @@ class DeviceDense(DeviceLayer):
             "gradient": self._tile("gradient", gradient, {"RUN": RUN}),
         }
         self._panels = {kernel: self._panels_of(kernel) for kernel in self._products}
+
+    @property
+    def _across(self) -> int:
+        """Columns of the gradient that lie side by side in a vector, or a group."""
+        kernels = self.place.kernels
+        return kernels.broad if kernels.lanes.style == VECTORS else kernels.lanes.count
 
     def _tile(self, kernel: str, space: Space, options: dict[str, int]) -> Parameters:
         sizes = self._sizes | {"BLOCKS": self.place.blocks()}
@@ -147,9 +154,9 @@ class DeviceDense(DeviceLayer):
         place, tile = self.place, self._tiles["gradient"]
         groups = (tiles(self._columns, tile["COLUMNS_TILE"]), place.outputs)
         if not self._table:
-            columns = tile["COLUMNS_TILE"] * place.kernels.lanes.count
+            columns = tile["COLUMNS_TILE"] * self._across
             groups = (tiles(self._columns, columns), tiles(place.outputs, tile["UNITS_TILE"] * tile["STRIP"]))
-        read: Arguments = (place.dy, place.y_in, place.counts(samples)[1], *self._by_unit)
+        read: Arguments = (place.dy, place.y_in, place.counts(samples)[0], *self._by_unit)
         work = self._bind(
             "gradient", "gradient", groups, (*read, place.gradient, place.theta0, place.add), {"RUN": RUN}
         )
@@ -216,9 +223,9 @@ class Product:
         return tile_space(choices | {"PANELS": (0, 1) if panels else (0,)}, loads, seconds)
 
 
-def gradient_space(units: int, columns: int, blocks: int, lanes: int, busy: int) -> Space:
-    """Tiles of the product of δ with y, whose depth are the samples; columns are counted in rows of lanes."""
-    samples, across = blocks * lanes, tiles(columns, lanes)
+def gradient_space(units: int, columns: int, samples: int, side_by_side: int, busy: int) -> Space:
+    """Tiles of the product of δ with y, whose depth are the samples; columns are counted in rows of so many side by side."""
+    across = tiles(columns, side_by_side)
 
     def loads(tile: Parameters) -> float:
         return cost.matrix_product(units, across, samples, (tile["UNITS_TILE"], tile["COLUMNS_TILE"])).loads

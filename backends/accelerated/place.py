@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gcnn.backends.accelerated.lanes import Lanes
+from gcnn.backends.accelerated.lanes import VECTORS, Lanes
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.accelerated.tuning.choosers import Chooser, Defaults
 from gcnn.backends.accelerated.work import Argument, Setting, Work
@@ -47,7 +47,13 @@ class Kernels:
             "WIDE_BITS": 8 * self.wide.itemsize,
             "V": self.lanes.vector,
             "LANES": self.lanes.count,
+            "BROAD": self.broad,
         }
+
+    @property
+    def broad(self) -> int:
+        """Numbers of a broad vector, the device's widest, also where blocks are narrower; 1 where items compute a lane."""
+        return self.runtime.limits.lanes(self.dtype.itemsize) if self.lanes.style == VECTORS else 1
 
     @property
     def wide(self) -> np.dtype[Any]:

@@ -109,7 +109,7 @@ def tiling(shape: Shape, place: Place, tile: Parameters) -> Tiling:
         steps = tiles(shape.maps, tile["MAPS_TILE"]) * tiles(run, columns * step)
         # What is read of the filters comes from the second cache, once a run.
         products = steps * multiply(tile["MAPS_TILE"], columns) + tiles(shape.maps, place.kernels.lanes.count)
-        beyond = SPILL * run * values / broad(place.kernels) if run * values > KEPT else 0
+        beyond = SPILL * run * values / place.kernels.broad if run * values > KEPT else 0
         return (
             tiles(own, run)
             * strips
@@ -123,14 +123,9 @@ def tiling(shape: Shape, place: Place, tile: Parameters) -> Tiling:
     return Tiling(made, tile["MAPS_TILE"], columns, strips, run, instructions(run))
 
 
-def broad(kernels: Kernels) -> int:
-    """Lanes of the vectors of products, BROAD: the device's widest, also where blocks are narrower."""
-    return max(kernels.runtime.limits.lanes(kernels.dtype.itemsize), kernels.lanes.count)
-
-
 def side_by_side(kernels: Kernels) -> int:
     """Vectors of a block's lanes in a broad one."""
-    return broad(kernels) // kernels.lanes.count
+    return kernels.broad // kernels.lanes.count
 
 
 def few(tile: Parameters) -> bool:
@@ -156,8 +151,8 @@ class Winograd:
 
     def __init__(self, place: Place, shape: Shape, options: Mapping[str, object], tile: Parameters) -> None:
         self._place, self._shape, self._tiling = place, shape, tiling(shape, place, tile)
-        how, kernels, more = self._tiling, place.kernels, broad(place.kernels)
-        own = {"MADE": how.made, "STRIPS": how.strips, "RUN": how.run, "BROAD": more}
+        how, kernels, more = self._tiling, place.kernels, place.kernels.broad
+        own = {"MADE": how.made, "STRIPS": how.strips, "RUN": how.run}
         self._defines = {**shape.sizes, **options, **own, "MAPS_TILE": how.maps, "COLUMNS_TILE": how.columns}
         many, lanes = positions(how.made), kernels.lanes.count
         self._vectors = shape.sources * tiles(shape.maps, lanes)
@@ -195,10 +190,10 @@ class WinogradGradient:
         self._place, self._shape, self._made = place, shape, made
         self._items = ITEMS_A_UNIT * kernels.runtime.limits.compute_units
         maps_tile, columns_tile = gradient_tile(shape, kernels)
-        free = {"MAPS_TILE": maps_tile, "COLUMNS_TILE": columns_tile, "RUN": RUN, "BROAD": broad(kernels)}
+        free = {"MAPS_TILE": maps_tile, "COLUMNS_TILE": columns_tile, "RUN": RUN}
         self._defines = {**shape.sizes, **free, "MADE": made, "ITEMS": self._items, "BIASES": biases}
-        across = tiles(shape.sources, broad(kernels)) * broad(kernels)
-        seen = self._items * many * (RUN * lanes * (across + shape.maps) + 2 * broad(kernels))
+        across = tiles(shape.sources, kernels.broad) * kernels.broad
+        seen = self._items * many * (RUN * lanes * (across + shape.maps) + 2 * kernels.broad)
         self._seen = kernels.alloc(seen, "positions of a gradient")
         self._sums = kernels.alloc(self._items * (many * across + lanes) * shape.maps, "sums of a gradient")
 
@@ -221,14 +216,14 @@ class WinogradGradient:
 
 def gradient_tile(shape: Shape, kernels: Kernels) -> tuple[int, int]:
     """Maps, and broad vectors of input maps, whose sums are kept in registers."""
-    across = tiles(shape.sources, broad(kernels))
+    across = tiles(shape.sources, kernels.broad)
     every = ((m, n) for n in range(1, 5) if n <= across for m in range(1, cost.REGISTERS // n + 1) if m <= shape.maps)
     return min(every, key=lambda tile: _products(shape.maps, across, tile))
 
 
 def gradient_instructions(shape: Shape, made: int, samples: int, kernels: Kernels) -> float:
     """Of so many samples."""
-    across, lanes = tiles(shape.sources, broad(kernels)), kernels.lanes.count
+    across, lanes = tiles(shape.sources, kernels.broad), kernels.lanes.count
     sources = across * side_by_side(kernels) * lanes
     form = (SEE[made] + positions(made) * TURN) * sources + SPREAD[made] * shape.maps
     products = positions(made) * _products(shape.maps, across, gradient_tile(shape, kernels))
