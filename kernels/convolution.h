@@ -43,6 +43,13 @@ CONSTANT int kernel_offsets[OUT_MAPS * IN_MAPS] = {KERNEL_OFFSETS};
 #define LEAVES_Y LEAVES(IN_HEIGHT, OUT_HEIGHT, TAPS_Y, STRIDE_Y, PAD_Y)
 #define LEAVES_X LEAVES(IN_WIDTH, OUT_WIDTH, TAPS_X, STRIDE_X, PAD_X)
 
+/* Columns that are abreast in a broad vector (abreast.h), where it is wider than a block. */
+#if BROAD > LANES && STRIDE_X == 1 && !LEAVES_X && !LEAVES_Y
+#define MOST_ABREAST (BROAD / LANES)
+#else
+#define MOST_ABREAST 1
+#endif
+
 /* Tiles of columns that reach over a border, or are cut by it, are compiled for themselves, so that what is outside is no
  * work. That pays for a few; where there are more, they ask at run time. What follows needs COLUMNS, the columns that are
  * computed, in tiles of COLUMNS_TILE; FIRST_INNER and LAST_INNER: tiles that begin between these columns read nothing outside. */

@@ -10,13 +10,19 @@
  * Grid: (blocks * IN_DEPTH * IN_HEIGHT * MAP_TILES * COLUMN_TILES), columns fastest; the last tiles are moved back or cut.
  * Group: LANES / V items.   Memory: none shared.
  * Defines: those of prelude.h, activations.h, convolution.h; BELOW. Free, and of equal bits: MAPS_TILE <= IN_MAPS; COLUMNS_TILE, a
- *          multiple of STRIDE_X unless it covers IN_WIDTH.
+ *          multiple of STRIDE_X unless it covers IN_WIDTH. Where it does and columns are abreast (abreast.h) sums have another order.
  */
 #include "prelude.h"
 #include "activations.h"
 #include "convolution.h"
 
 #define COLUMNS IN_WIDTH
+#if COLUMNS_TILE == COLUMNS && OUT_WIDTH >= MOST_ABREAST 
+#define ABREAST MOST_ABREAST
+#else
+#define ABREAST 1
+#endif
+#include "abreast.h"
 #define MAP_TILES TILES(IN_MAPS, MAPS_TILE)
 #if COLUMNS_TILE < COLUMNS && COLUMNS_TILE % STRIDE_X
 #error "COLUMNS_TILE must be a multiple of STRIDE_X, so that all tiles meet the same taps"
@@ -66,6 +72,44 @@ INLINED void gather(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta
     }
 }
 
+#if ABREAST > 1
+#define VECTORS TILES(OUT_WIDTH, ABREAST)
+/* The same for whole rows whose outputs are abreast: what each tap makes of a row is summed where the outputs are, and only then moved to the
+ * cells that the tap met, so that no vector reaches over a border. */
+INLINED void gather_abreast(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REAL* delta, GLOBAL const REAL* theta OFFSETS,
+                            const int j0, const int iz, const int iy)
+{
+    REALX of_tap[MAPS_TILE][TAPS_X][VECTORS];
+    UNROLLED(m, MAPS_TILE) UNROLLED(u, TAPS_X) UNROLLED(v, VECTORS) of_tap[m][u][v] = (REALX)(0);
+
+    for (int i = 0; i < OUT_MAPS; ++i) {
+        for (int uz = FIRST_TAP(iz, OUT_DEPTH, STRIDE_Z); uz < END_TAP(iz, TAPS_Z); uz += STRIDE_Z) {
+            for (int uy = FIRST_TAP(iy, OUT_HEIGHT, STRIDE_Y); uy < END_TAP(iy, TAPS_Y); uy += STRIDE_Y) {
+                const int oz = (iz - uz) / STRIDE_Z, oy = (iy - uy) / STRIDE_Y;
+                GLOBAL const REAL* line = delta + AT((((INDEX)i * OUT_DEPTH + oz) * OUT_HEIGHT + oy) * OUT_WIDTH);
+                REALX seen[VECTORS];
+                UNROLLED(v, VECTORS) seen[v] = LOADX(line, START(v, OUT_WIDTH) * LANES);
+                UNROLLED(m, MAPS_TILE) {
+                    const int kernel_at = KERNEL_AT(i, j0 + m);
+                    if (!CONNECTED(kernel_at)) continue;
+                    GLOBAL const REAL* taps = theta + kernel_at + (uz * TAPS_Y + uy) * TAPS_X;
+                    UNROLLED(u, TAPS_X) UNROLLED(v, VECTORS)
+                        of_tap[m][u][v] = FMA((REALX)(taps[u]), seen[v], of_tap[m][u][v]);
+                }
+            }
+        }
+    }
+    UNROLLED(m, MAPS_TILE) {
+        REAL outputs[TAPS_X][OUT_WIDTH * LANES];
+        UNROLLED(u, TAPS_X) UNROLLED(v, VECTORS) STOREX(of_tap[m][u][v], outputs[u], START(v, OUT_WIDTH) * LANES);
+        UNROLLED(c, COLUMNS) {
+            sum[m][c] = (REALV)(0);
+            UNROLLED(u, TAPS_X) if (INSIDE(c - u, OUT_WIDTH)) sum[m][c] += LOADV(outputs[u], (c - u) * LANES);
+        }
+    }
+}
+#endif
+
 ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
                                            GLOBAL const REAL* RESTRICT z_in, GLOBAL const REAL* RESTRICT y_in,
                                            GLOBAL REAL* RESTRICT dy_in OFFSETS)
@@ -82,7 +126,11 @@ ONE_ITEM_A_BLOCK KERNEL void backpropagate(GLOBAL const REAL* RESTRICT delta, GL
 
     REALV sum[MAPS_TILE][COLUMNS_TILE];
     delta += (INDEX)block * OUT_MAPS * OUT_DEPTH * OUT_HEIGHT * OUT_WIDTH * LANES;
+#if ABREAST > 1
+    gather_abreast(sum, delta, theta + theta0 THE_OFFSETS, j0, iz, iy);
+#else
     ON_COLUMN_TILE(column_tile, gather, sum, delta, theta + theta0 THE_OFFSETS, j0, iz, iy);
+#endif
 
     REALV result[MAPS_TILE][COLUMNS_TILE];
     UNROLLED(m, MAPS_TILE) UNROLLED(c, COLUMNS_TILE) result[m][c] = sum[m][c];

@@ -12,7 +12,6 @@
  *          MAPS_TILE <= OUT_MAPS, ROWS_TILE <= OUT_HEIGHT, COLUMNS_TILE; multiples of POOL_Y and POOL_X where there is pooling.
  */
 #include "prelude.h"
-#include "activations.h"
 #include "convolution.h"
 
 #ifdef WINNER_BITS
@@ -33,23 +32,42 @@ typedef REAL KEPT;
 #define MAP_TILES TILES(OUT_MAPS, MAPS_TILE)
 #define ROW_TILES TILES(ROWS, ROWS_TILE)
 
-/* What a tile writes. */
+/* A tile's columns are in so many VECTORS; tiles that are cut ask for each column. */
+#if COLUMNS % COLUMNS_TILE == 0 && COLUMNS_TILE >= MOST_ABREAST
+#define ABREAST MOST_ABREAST
+#else
+#define ABREAST 1
+#endif
+#define VECTORS TILES(COLUMNS_TILE, ABREAST)
+#include "abreast.h"
+
+/* What a tile writes: vectors of columns, or columns of maxima. */
 #define RESULT_ROWS (ROWS_TILE / POOL_Y)
+#ifdef WINNER_BITS
 #define RESULT_COLUMNS (COLUMNS_TILE / POOL_X)
+#define COLUMN_OF(c) (c)
+#define VALUES REALV
+#else
+#define RESULT_COLUMNS VECTORS
+#define COLUMN_OF(c) START(c, COLUMNS_TILE)
+#define VALUES REALX
+#endif
 #define RESULTS (MAPS_TILE * RESULT_ROWS * RESULT_COLUMNS)
 #define RESULT(m, r, c) (((m) * RESULT_ROWS + (r)) * RESULT_COLUMNS + (c))
+#include "activations.h"
 
 /* The part of the input that a tile sees. */
 #define WINDOW ((COLUMNS_TILE - 1) * STRIDE_X + TAPS_X)
+#define SEEN (START(VECTORS - 1, COLUMNS_TILE) * STRIDE_X + TAPS_X)
 #define WINDOW_ROWS ((ROWS_TILE - 1) * STRIDE_Y + TAPS_Y)
 #define FIRST_INNER TILES(PAD_X, STRIDE_X)
 #define LAST_INNER (IN_WIDTH + PAD_X < WINDOW ? -1 : (IN_WIDTH + PAD_X - WINDOW) / STRIDE_X)
 
 /* z := b + the sum over inputs and taps, for the tile whose corner is map i0, plane oz, row oy0, column ox0. */
-INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const REAL* y_in, GLOBAL const REAL* theta OFFSETS,
+INLINED void convolve(REALX z[MAPS_TILE][ROWS_TILE][VECTORS], GLOBAL const REAL* y_in, GLOBAL const REAL* theta OFFSETS,
                       const int i0, const int oz, const int oy0, const int ox0, const int inner)
 {
-    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) z[m][r][c] = (REALV)(theta[BIASES + i0 + m]);
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(v, VECTORS) z[m][r][v] = (REALX)(theta[BIASES + i0 + m]);
 
     const int ix0 = ox0 * STRIDE_X - PAD_X;
     for (int j = 0; j < IN_MAPS; ++j) {
@@ -60,8 +78,8 @@ INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const 
                 const int iy = oy0 * STRIDE_Y + row - PAD_Y;
                 if (LEAVES_Y && !INSIDE(iy, IN_HEIGHT)) continue;
                 GLOBAL const REAL* line = y_in + AT((((INDEX)j * IN_DEPTH + iz) * IN_HEIGHT + iy) * IN_WIDTH + ix0);
-                REALV window[WINDOW];
-                UNROLLED(n, WINDOW) if (inner || INSIDE(ix0 + n, IN_WIDTH)) window[n] = LOADV(line, n * LANES);
+                REALX window[SEEN];
+                UNROLLED(n, SEEN) if (inner || INSIDE(ix0 + n, IN_WIDTH)) window[n] = LOADX(line, n * LANES);
                 UNROLLED(r, ROWS_TILE) {
                     const int uy = row - r * STRIDE_Y;
                     if (ROWS_TILE == 1 || INSIDE(uy, TAPS_Y)) {
@@ -69,9 +87,11 @@ INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const 
                             const int kernel_at = KERNEL_AT(i0 + m, j);
                             if (!CONNECTED(kernel_at)) continue;
                             GLOBAL const REAL* taps = theta + kernel_at + (uz * TAPS_Y + uy) * TAPS_X;
-                            UNROLLED(u, TAPS_X) UNROLLED(c, COLUMNS_TILE)
-                                if (inner || (ox0 + c < COLUMNS && INSIDE(ix0 + c * STRIDE_X + u, IN_WIDTH)))
-                                    z[m][r][c] = FMA((REALV)(taps[u]), window[c * STRIDE_X + u], z[m][r][c]);
+                            UNROLLED(u, TAPS_X) UNROLLED(v, VECTORS) {
+                                const int c = START(v, COLUMNS_TILE), x = c * STRIDE_X + u;
+                                if (inner || (ox0 + c < COLUMNS && INSIDE(ix0 + x, IN_WIDTH)))
+                                    z[m][r][v] = FMA((REALX)(taps[u]), window[x], z[m][r][v]);
+                            }
                         }
                     }
                 }
@@ -79,6 +99,20 @@ INLINED void convolve(REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE], GLOBAL const 
         }
     }
 }
+
+#ifdef WINNER_BITS
+/* The columns of a row's vectors, one by one. */
+INLINED void to_columns(REALV column[COLUMNS_TILE], const REALX vector[VECTORS])
+{
+#if ABREAST == 1
+    UNROLLED(c, COLUMNS_TILE) column[c] = vector[c];
+#else
+    REAL row[COLUMNS_TILE * LANES];
+    UNROLLED(v, VECTORS) STOREX(vector[v], row, START(v, COLUMNS_TILE) * LANES);
+    UNROLLED(c, COLUMNS_TILE) column[c] = LOADV(row, c * LANES);
+#endif
+}
+#endif
 
 ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL const REAL* RESTRICT theta, INDEX theta0,
                                      GLOBAL KEPT* RESTRICT kept, GLOBAL REAL* RESTRICT y OFFSETS)
@@ -94,34 +128,39 @@ ONE_ITEM_A_BLOCK KERNEL void forward(GLOBAL const REAL* RESTRICT y_in, GLOBAL co
     const int i0 = TILE_BACK(own_i, MAPS_TILE, OUT_MAPS), oy0 = TILE_BACK(own_oy, ROWS_TILE, ROWS);
     const int ox0 = column_tile * COLUMNS_TILE;
 
-    REALV z[MAPS_TILE][ROWS_TILE][COLUMNS_TILE];
+    REALX z[MAPS_TILE][ROWS_TILE][VECTORS];
     y_in += (INDEX)block * IN_MAPS * IN_DEPTH * IN_HEIGHT * IN_WIDTH * LANES;
     ON_COLUMN_TILE(column_tile, convolve, z, y_in, theta + theta0 THE_OFFSETS, i0, oz, oy0);
 
-    REALV result[RESULTS];
+    VALUES result[RESULTS];
 #ifdef WINNER_BITS
     LANE_INT winner[RESULTS];
-    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE / POOL_Y) UNROLLED(c, COLUMNS_TILE / POOL_X) {
-        REALV best = z[m][r * POOL_Y][c * POOL_X];
-        LANE_INT won = (LANE_INT)(0);
-        UNROLLED(uy, POOL_Y) UNROLLED(ux, POOL_X)
-            TAKE_LARGER(best, won, z[m][r * POOL_Y + uy][c * POOL_X + ux], uy * POOL_X + ux);
-        result[RESULT(m, r, c)] = best;
-        winner[RESULT(m, r, c)] = won;
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE / POOL_Y) {
+        REALV column[POOL_Y][COLUMNS_TILE];
+        UNROLLED(uy, POOL_Y) to_columns(column[uy], z[m][r * POOL_Y + uy]);
+        UNROLLED(c, COLUMNS_TILE / POOL_X) {
+            REALV best = column[0][c * POOL_X];
+            LANE_INT won = (LANE_INT)(0);
+            UNROLLED(uy, POOL_Y) UNROLLED(ux, POOL_X) TAKE_LARGER(best, won, column[uy][c * POOL_X + ux], uy * POOL_X + ux);
+            result[RESULT(m, r, c)] = best;
+            winner[RESULT(m, r, c)] = won;
+        }
     }
 #else
-    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(c, COLUMNS_TILE) result[RESULT(m, r, c)] = z[m][r][c];
+    UNROLLED(m, MAPS_TILE) UNROLLED(r, ROWS_TILE) UNROLLED(v, VECTORS) result[RESULT(m, r, v)] = z[m][r][v];
 #endif
     NOT_UNROLLED(n, RESULTS) {
-        const int c = n % RESULT_COLUMNS, r = n / RESULT_COLUMNS % RESULT_ROWS, i = i0 + n / RESULT_COLUMNS / RESULT_ROWS;
+        const int c = COLUMN_OF(n % RESULT_COLUMNS), r = n / RESULT_COLUMNS % RESULT_ROWS;
+        const int i = i0 + n / RESULT_COLUMNS / RESULT_ROWS;
         if (i < own_i || oy0 + r * POOL_Y < own_oy || ox0 + c * POOL_X >= COLUMNS) continue;
         const INDEX line = (((INDEX)block * OUT_MAPS + i) * OUT_DEPTH + oz) * (ROWS / POOL_Y) + oy0 / POOL_Y + r;
         const INDEX at = AT(line * (COLUMNS / POOL_X) + ox0 / POOL_X + c);
 #ifdef WINNER_BITS
         STORE_WINNERS(winner[n], kept, at);
-#else
-        if (SAVE_Z) STOREV(result[n], kept, at);
-#endif
         STOREV(PHI(result[n]), y, at);
+#else
+        if (SAVE_Z) STOREX(result[n], kept, at);
+        STOREX(PHI(result[n]), y, at);
+#endif
     }
 }

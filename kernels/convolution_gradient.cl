@@ -8,7 +8,7 @@
  * Equal calls give equal bits, with V = LANES or V = 1: lanes stay apart until their sum, which is always the same tree.
  *
  * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps, with BIASES_TOO the biases
- * of these maps as well; else their last item does. It takes COLUMNS_TILE columns at a time, which share what they read.
+ * of these maps as well; else their last item does. It takes COLUMNS_TILE columns, or vectors of columns that are abreast, at a time, which share what they read.
  * Grid: (parts * MAP_TILES * (INPUT_TILES * TAPS_Z * ROW_TILES * TAP_TILES + 1 - BIASES_TOO)), maps slowest, so that their delta stays in the
  * first cache. Parts are SPLIT, or blocks with SUM_SAMPLES 0; INPUT_TILES is 1 with SHARED_KERNELS, whose inputs are summed over. The last
  * tiles are moved back.
@@ -21,6 +21,13 @@
 #include "lanes.h"
 #include "convolution.h"
 #include "slopes.h"
+
+#if OUT_WIDTH >= MOST_ABREAST
+#define ABREAST MOST_ABREAST
+#else
+#define ABREAST 1
+#endif
+#include "abreast.h"
 
 #if SHARED_KERNELS
 #if INPUTS_TILE > 1 || ((defined(KERNEL_OFFSETS) || KERNEL_LIST) && MAPS_TILE > 1)
@@ -98,43 +105,50 @@ DEVICE int maps_in_use(const int i, const int j OFFSETS)
 #define maps_in_use(...) 0
 #define IN_USE_AT(m, used) 1
 #endif
-#define MOST_SEEN ((COLUMNS_TILE - 1) * STRIDE_X + TAPS_TILE)
+/* From a vector of columns to the next in the input, and what a tile sees. */
+#define STEP (ABREAST * STRIDE_X)
+#define MOST_SEEN ((COLUMNS_TILE - 1) * STEP + TAPS_TILE)
 
-/* Add to the sums what so many columns of a row of outputs give, from ox on; `in` and `delta` are where the tile's first row, `iy`, begins. */
-INLINED void add_columns(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
-                         const int iy, const int ox, const int columns, const int inner, const int used)
+/* Add to the sums what so many vectors of columns of a row of outputs give, from ox on, of which the first `known` columns were added before;
+ * `in` and `delta` are where the tile's first row, `iy`, begins. */
+INLINED void add_columns(REALX sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+                         const int iy, const int ox, const int vectors, const int known, const int inner, const int used)
 {
     const int ix0 = ox * STRIDE_X + ux0 - PAD_X;
-    REALV seen[INPUTS_TILE * ROWS_TILE][MOST_SEEN];
-    UNROLLED(line, INPUTS_TILE * ROWS_TILE) UNROLLED(x, (columns - 1) * STRIDE_X + TAPS_TILE) {
+    REALX seen[INPUTS_TILE * ROWS_TILE][MOST_SEEN];
+    UNROLLED(line, INPUTS_TILE * ROWS_TILE) UNROLLED(x, (vectors - 1) * STEP + TAPS_TILE) {
         const int n = line / ROWS_TILE, r = line % ROWS_TILE;
-        seen[line][x] = (REALV)(0);
+        seen[line][x] = (REALX)(0);
         if (inner || (INSIDE(iy + r, IN_HEIGHT) && INSIDE(ix0 + x, IN_WIDTH)))
-            seen[line][x] = LOADV(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix0 + x) * LANES);
+            seen[line][x] = LOADX(in, ((INDEX)n * IN_SIZE + r * IN_WIDTH + ix0 + x) * LANES);
     }
     UNROLLED(m, MAPS_TILE) {
         if (!IN_USE_AT(m, used)) continue;
-        UNROLLED(c, columns) {
-            const REALV d = LOADV(delta, ((INDEX)m * OUT_SIZE + ox + c) * LANES);
+        UNROLLED(v, vectors) {
+            const REALX d = FROM_COLUMN(LOADX(delta, ((INDEX)m * OUT_SIZE + ox + v * ABREAST) * LANES), known);
             UNROLLED(k, WEIGHTS_TILE)
-                sum[m][k] = FMA(d, seen[k / TAPS_TILE][c * STRIDE_X + k % TAPS_TILE], sum[m][k]);
+                sum[m][k] = FMA(d, seen[k / TAPS_TILE][v * STEP + k % TAPS_TILE], sum[m][k]);
             if (BIASES_TOO) sum[m][SUMS_A_MAP - 1] += d;
         }
     }
 }
 
 /* The columns from `ox` to `end` - 1, which read nothing outside. */
-INLINED void add_inner(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
+INLINED void add_inner(REALX sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* in, GLOBAL const REAL* delta, const int ux0,
                        const int iy, int ox, const int end, const int used)
 {
-    for (; ox + COLUMNS_TILE <= end; ox += COLUMNS_TILE) add_columns(sum, in, delta, ux0, iy, ox, COLUMNS_TILE, 1, used);
-    for (; COLUMNS_TILE > 1 && ox < end; ++ox) add_columns(sum, in, delta, ux0, iy, ox, 1, 1, used);
+    for (; ox + COLUMNS_TILE * ABREAST <= end; ox += COLUMNS_TILE * ABREAST)
+        add_columns(sum, in, delta, ux0, iy, ox, COLUMNS_TILE, 0, 1, used);
+    for (; COLUMNS_TILE > 1 && ox + ABREAST <= end; ox += ABREAST) add_columns(sum, in, delta, ux0, iy, ox, 1, 0, 1, used);
+    /* Columns are then abreast from 0 to OUT_WIDTH. */
+    if (OUT_WIDTH % ABREAST > 0)
+        add_columns(sum, in, delta, ux0, iy, OUT_WIDTH - ABREAST, 1, ABREAST - OUT_WIDTH % ABREAST, 1, used);
 }
 
 /* Rows are counted through all planes of outputs of all blocks. Of those from `row` to `end`, what lies in one plane: */
 #define ROWS_OF_PLANE(row, end, y) ((end) - (row) < OUT_HEIGHT - (y) ? (int)((end) - (row)) : OUT_HEIGHT - (y))
 
-INLINED void sum_weights(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
+INLINED void sum_weights(REALX sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_in, GLOBAL const REAL* delta, const TILE tile,
                          const int j, INDEX row, const INDEX end OFFSETS)
 {
     const int used = maps_in_use(tile.i, j THE_OFFSETS);
@@ -170,25 +184,28 @@ INLINED void sum_weights(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* y_
                     add_inner(sum, x_row, d_row, tile.ux, iy, ox, last_inner, used);
                     ox = last_inner - 1;
                 } else {
-                    add_columns(sum, x_row, d_row, tile.ux, iy, ox, 1, 0, used);
+                    add_columns(sum, x_row, d_row, tile.ux, iy, ox, 1, 0, 0, used);
                 }
             }
         }
     }
 }
 
-/* Neighbouring columns have sums of their own, so that no addition waits for the one before. */
+/* Neighbouring vectors of columns have sums of their own, so that no addition waits for the one before. */
 #define BIAS_SUMS (WEIGHTS_TILE < 4 ? WEIGHTS_TILE : 4)
-INLINED void sum_biases(REALV sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
+INLINED void sum_biases(REALX sum[MAPS_TILE][SUMS_A_MAP], GLOBAL const REAL* delta, const TILE tile, const INDEX begin,
                         const INDEX end)
 {
     for (INDEX row = begin; row < end; ++row) {
         const INDEX block = row / (OUT_DEPTH * OUT_HEIGHT);
         const INDEX first = (block * OUT_MAPS + tile.i) * OUT_SIZE + (row - block * OUT_DEPTH * OUT_HEIGHT) * OUT_WIDTH;
-        for (int ox = 0; ox < OUT_WIDTH; ox += BIAS_SUMS)
+        for (int v = 0; v < OUT_WIDTH / ABREAST; v += BIAS_SUMS)
             UNROLLED(k, BIAS_SUMS)
-            if (ox + k < OUT_WIDTH)
-                UNROLLED(m, MAPS_TILE) sum[m][k] += LOADV(delta, AT(first + (INDEX)m * OUT_SIZE + ox + k));
+            if (v + k < OUT_WIDTH / ABREAST)
+                UNROLLED(m, MAPS_TILE) sum[m][k] += LOADX(delta, AT(first + (INDEX)m * OUT_SIZE + (v + k) * ABREAST));
+        if (OUT_WIDTH % ABREAST > 0)
+            UNROLLED(m, MAPS_TILE)
+                sum[m][0] += FROM_COLUMN(LOADX(delta, AT(first + (INDEX)m * OUT_SIZE + OUT_WIDTH - ABREAST)), ABREAST - OUT_WIDTH % ABREAST);
     }
     UNROLLED(m, MAPS_TILE) UNROLLED(k, BIAS_SUMS - 1) sum[m][0] += sum[m][k + 1];
 }
@@ -202,8 +219,8 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     const INDEX begin = SUM_SAMPLES ? count * part / SPLIT : count * part;
     const INDEX end = SUM_SAMPLES ? count * (part + 1) / SPLIT : begin + count;
 
-    REALV sum[MAPS_TILE][SUMS_A_MAP];
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) sum[m][k] = (REALV)(0);
+    REALX sum[MAPS_TILE][SUMS_A_MAP];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) sum[m][k] = (REALX)(0);
     if (tile.is_bias)
         sum_biases(sum, delta, tile, begin, end);
     else if (!SHARED_KERNELS)
@@ -215,7 +232,7 @@ ONE_ITEM_A_BLOCK KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL 
     const INDEX own = first + part * width;
 #if !SUM_SAMPLES || V == LANES
     REALV result[SUMS];
-    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) result[m * SUMS_A_MAP + k] = sum[m][k];
+    UNROLLED(m, MAPS_TILE) UNROLLED(k, SUMS_A_MAP) result[m * SUMS_A_MAP + k] = ADD_COLUMNS(sum[m][k]);
     NOT_UNROLLED(s, SUMS) {
         const int at = parameter_of(tile, s / SUMS_A_MAP, s % SUMS_A_MAP THE_OFFSETS);
         if (at < 0) continue;

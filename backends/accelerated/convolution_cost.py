@@ -32,20 +32,21 @@ def within(candidates: Iterable[int], most: int) -> list[int]:
     return [n for n in candidates if n <= most] or [1]
 
 
-def columns_of(width: int, step: int = 1) -> list[int]:
-    """Candidates for a tile's columns of a row so wide, multiples of a step or the whole row."""
+def columns_of(width: int, step: int = 1, abreast: int = 1) -> list[int]:
+    """Candidates for a tile's columns of a row so wide, multiples of a step or the whole row; so many columns may be one vector."""
     steps = tiles(width, step)
     splits = {min(step * tiles(steps, parts), width) for parts in range(1, SPLITS + 1)}
     usual = {n for n in COLUMNS if n < width and n % step == 0}
-    return sorted(n for n in usual | splits if n <= cost.REGISTERS) or [min(step, width)]
+    return sorted(n for n in usual | splits if n <= cost.REGISTERS * abreast) or [min(step, width)]
 
 
-def forward_instructions(maps: int, rows: int, columns: int, taps_y: int, taps_x: int) -> float:
-    """Of a tile of the forward kernel, for one input map."""
-    weights = rows * taps_y * taps_x
-    multiply_adds = weights * max(maps * columns, cost.CHAIN)
-    loads = (weights * maps + (rows + taps_y - 1) * (columns + taps_x - 1)) * WEIGHT
-    spilled = max(0, maps * rows * columns + columns + taps_x - VECTOR_REGISTERS)
+def forward_instructions(maps: int, rows: int, columns: int, taps_y: int, taps_x: int, abreast: int = 1) -> float:
+    """Of a tile of the forward kernel, for one input map; where columns are abreast, of whole vectors of them."""
+    weights, vectors = rows * taps_y * taps_x, tiles(columns, abreast)
+    multiply_adds = weights * max(maps * vectors, cost.CHAIN)
+    seen = min(columns - abreast + taps_x, vectors * taps_x)
+    loads = (weights * maps + (rows + taps_y - 1) * seen) * WEIGHT
+    spilled = max(0, maps * rows * vectors + vectors + taps_x - VECTOR_REGISTERS)
     return multiply_adds + loads + spilled * taps_y * maps * rows / 2
 
 
@@ -71,6 +72,15 @@ class Row:
         """The outputs that read a cell."""
         ends = (divmod(cell + self.pad - tap, self.stride) for tap in range(self.taps))
         return [output for output, left in ends if left == 0 and 0 <= output < self.outputs]
+
+
+def abreast_instructions(row: Row, maps: int, abreast: int) -> float:
+    """Of the kernel back to the input, for a row of so many maps whose outputs are abreast."""
+    vectors = tiles(row.outputs, abreast)
+    multiply_adds = max(maps * row.taps * vectors, cost.CHAIN)
+    spilled = max(0, (maps * row.taps + 1) * vectors - VECTOR_REGISTERS)
+    read = WEIGHT * maps * row.taps + FAR * (vectors + spilled)
+    return row.lines * (multiply_adds + read) + maps * row.taps * row.outputs + ITEM
 
 
 def back_instructions(row: Row, maps: int, columns: int) -> float:

@@ -11,6 +11,7 @@ from gcnn.backends.accelerated.convolution_cost import (
     MAPS,
     SUMS,
     Row,
+    abreast_instructions,
     back_instructions,
     columns_of,
     forward_instructions,
@@ -86,21 +87,36 @@ class Spaces:
         border = 2 - self.padding[1], 2 - self.padding[2]
         return Shape(self.maps, self.sources, self.made[1:], self.read[1:], border)
 
+    @property
+    def abreast(self) -> int:
+        """Columns that one vector holds, where blocks are narrower (kernels/abreast.h)."""
+        ends = zip(self.made, self.taps, self.stride, self.padding, self.read, strict=True)
+        inside = all(pad == 0 and (made - 1) * step + taps <= read for made, taps, step, pad, read in list(ends)[1:])
+        kernels = self.place.kernels
+        return max(kernels.broad // kernels.lanes.count, 1) if inside and self.stride[2] == 1 else 1
+
     def forward(self) -> Space:
         """Of the forward kernel."""
         maps, (rows, width), (unit_y, unit_x) = self.maps, self.computed, self.unit
         tiles_of = {
             "MAPS_TILE": within(MAPS, maps),
             "ROWS_TILE": [n * unit_y for n in within((1, 2), rows // unit_y)],
-            "COLUMNS_TILE": [n * unit_x for n in columns_of(width // unit_x)],
+            "COLUMNS_TILE": [n * unit_x for n in columns_of(width // unit_x, abreast=self.abreast)],
         }
+
+        def abreast(columns: int) -> int:
+            return self.abreast if width % columns == 0 and columns >= self.abreast else 1
 
         def instructions(tile: Parameters) -> float:
             sums = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
             covered = prod(tiles(size, n) for size, n in zip((maps, rows, width), sums, strict=True))
-            return covered * forward_instructions(*sums, self.taps[1], self.taps[2])
+            return covered * forward_instructions(*sums, self.taps[1], self.taps[2], abreast(sums[2]))
 
-        bounded = few_sums("MAPS_TILE", "ROWS_TILE", "COLUMNS_TILE")
+        def few_vectors(tile: Parameters) -> bool:
+            columns = tile["COLUMNS_TILE"]
+            return tile["MAPS_TILE"] * tile["ROWS_TILE"] * tiles(columns, abreast(columns)) <= cost.REGISTERS
+
+        bounded = Constraint(f"MAPS_TILE * ROWS_TILE * vectors of COLUMNS_TILE <= {cost.REGISTERS}", few_vectors)
         benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
         space = Space(tiles_of, quickest_of(tiles_of, bounded, instructions), benchmark, (bounded,))
         return self._or_winograd(space, self.shape)
@@ -113,7 +129,10 @@ class Spaces:
         row = Row(width, self.made[2], self.taps[2], stride, self.padding[2], lines)
 
         def instructions(tile: Parameters) -> float:
-            return tiles(maps, tile["MAPS_TILE"]) * back_instructions(row, tile["MAPS_TILE"], tile["COLUMNS_TILE"])
+            own, columns = tile["MAPS_TILE"], tile["COLUMNS_TILE"]
+            if self.abreast > 1 and columns == width and self.made[2] >= self.abreast:
+                return tiles(maps, own) * abreast_instructions(row, own, self.abreast)
+            return tiles(maps, own) * back_instructions(row, own, columns)
 
         default = quickest_of(tiles_of, few_sums("MAPS_TILE", "COLUMNS_TILE"), instructions)
         benchmark = {"MAPS_TILE": 1, "COLUMNS_TILE": tiles_of["COLUMNS_TILE"][0]}
@@ -149,7 +168,7 @@ class Spaces:
 
         def instructions(tile: Parameters) -> float:
             own = tile["MAPS_TILE"]
-            each = gradient_tile_instructions(own, rows, taps, tile["COLUMNS_TILE"], self.stride[2])
+            each = gradient_tile_instructions(own, rows, taps, tile["COLUMNS_TILE"], self.stride[2] * self.abreast)
             return tiles(maps, own) * each
 
         bounded = few_sums("MAPS_TILE", "INPUTS_TILE", "ROWS_TILE", "TAPS_TILE", most=SUMS)

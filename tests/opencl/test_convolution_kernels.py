@@ -29,6 +29,8 @@ RUN = 5
 """The layer's parameters do not begin where theta does."""
 LOPSIDED = [[1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]]
 STYLES = ("vectors", "scalars")
+NARROW = "narrow"
+"""Blocks that are narrower than the device's vectors, as small batches have."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Tiles:
 
 SINGLE = Tiles((1, 1, 1), (1, 1), (1, 1, 1, 1, 1), 2)
 MANY = Tiles((2, 2, 3), (3, 4), (2, 2, 2, 2, 2), 3)
+ROWS = Tiles((2, 2, 99), (2, 99), (2, 1, 3, 5, 2), 2)
+"""Whole rows."""
 
 
 class Bound:
@@ -58,7 +62,8 @@ class Bound:
     def __init__(
         self, runtime: Any, layer: Convolution, inputs: Maps, style: str, dtype: str, free: Tiles = Tiles()
     ) -> None:
-        self.kernels = Kernels(runtime, np.dtype(dtype), Lanes.of(runtime, np.dtype(dtype).itemsize, style))
+        styles = (STYLES[0], 1) if style == NARROW else (style, None)
+        self.kernels = Kernels(runtime, np.dtype(dtype), Lanes.of(runtime, np.dtype(dtype).itemsize, *styles))
         outputs = layer.output_maps(inputs)
         self.layer, self.free = layer, free
         table, box = layer.connections(inputs), as_volume(layer.kernel_box(inputs))
@@ -243,6 +248,39 @@ def test_the_kernels_equal_the_oracle_on_shapes_that_miss_their_tiles(runtime, n
     problem.near(bound.gradient(problem.delta, problem.y_in), problem.gradient, problem.gradient_allowed)
 
 
+ABREAST = {
+    "columns and a rest": (Convolution(5, 3), Maps((3, 7, 11)), 3, ROWS),
+    "columns that fill their vectors": (Convolution(3, (3, 2), activation="tanh"), Maps((2, 6, 9)), 9, ROWS),
+    "fewer columns than a vector": (Convolution(3, 3), Maps((2, 4, 5)), 2, ROWS),
+    "a vector of columns": (Convolution(2, 2), Maps((2, 4, 5)), 5, ROWS),
+    "tiles within a row": (Convolution(3, 2), Maps((2, 5, 17)), 4, Tiles((2, 1, 8), (2, 5), (3, 1, 1, 2, 1))),
+    "tiles that are cut": (Convolution(3, 2), Maps((2, 5, 15)), 4, Tiles((1, 2, 5), (1, 4), (1, 2, 2, 2, 4))),
+    "table": (Convolution(5, 3, table=LOPSIDED, activation="softplus"), Maps((3, 6, 8)), 2, ROWS),
+    "shared": (Convolution(4, 3, shared=True), Maps((3, 6, 8)), 1, ROWS),
+    "shared table": (Convolution(5, (3, 2), shared=True, table=LOPSIDED), Maps((3, 7, 7)), 6, ROWS),
+    "one dimension": (Convolution(3, 4, activation="logistic"), Maps((2, 18)), 3, ROWS),
+    "three dimensions": (Convolution(3, (2, 3, 2), stride=(2, 2, 1)), Maps((2, 5, 7, 8)), 2, ROWS),
+    "one tile of taps": (Convolution(5, 2), Maps((1, 6, 7)), 3, ROWS),
+    "padding": (Convolution(3, 3, padding=1), Maps((2, 5, 9)), 3, ROWS),
+    "strides": (Convolution(3, 2, stride=2), Maps((2, 6, 12)), 3, ROWS),
+}
+
+
+@pytest.mark.equations("H60", "H62", "H70", "H74", "H75", "H79", "H80", "H81")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ABREAST)
+def test_columns_abreast_equal_the_oracle(runtime, name, dtype):
+    layer, inputs, samples, free = ABREAST[name]
+    problem, bound = Problem(layer, inputs, samples, dtype), Bound(runtime, layer, inputs, NARROW, dtype, free)
+    y, z = bound.forward(problem.y_in, problem.theta)
+    problem.near(bound.unpack(z, problem.saved.z.shape), problem.saved.z, problem.z_allowed)
+    problem.near(bound.unpack(y, problem.saved.y.shape), problem.saved.y, problem.y_allowed)
+    problem.near(bound.backpropagate(problem.delta, problem.theta), problem.dy_in, problem.dy_in_allowed)
+    problem.near(bound.gradient(problem.delta, problem.y_in), problem.gradient, problem.gradient_allowed)
+    rows = bound.gradient(problem.delta, problem.y_in, sum_samples=False)
+    problem.near(rows, problem.rows, np.broadcast_to(problem.gradient_allowed, problem.rows.shape))
+
+
 @pytest.mark.equations("H79", "H80", "H81")
 @pytest.mark.parametrize("name", ["table", "shared table", "padding", "one tile of taps"])
 def test_rows_of_sample_gradients_equal_the_oracles(runtime, name):
@@ -263,7 +301,8 @@ def test_tiles_styles_and_reruns_change_no_bit(runtime):
     results: dict[str, list[np.ndarray]] = {"outputs": [], "weights": [], "all parameters": []}
     for style, free in ((STYLES[0], MANY), (STYLES[0], MANY), (STYLES[1], MANY), (STYLES[0], replace(SINGLE, split=3))):
         bound = Bound(runtime, layer, inputs, style, "float32", free)
-        bound.kernels = replace(bound.kernels, lanes=Lanes(8, 8 if style == STYLES[0] else 1))
+        wide = runtime.limits.lanes(4)  # else columns are abreast, and are added in another order
+        bound.kernels = replace(bound.kernels, lanes=Lanes(wide, wide if style == STYLES[0] else 1))
         y, _ = bound.forward(problem.y_in, problem.theta)
         dy_in = bound.backpropagate(problem.delta, problem.theta)
         gradient = bound.gradient(problem.delta, problem.y_in)
@@ -277,10 +316,13 @@ def test_tiles_styles_and_reruns_change_no_bit(runtime):
 
 
 @pytest.mark.equations("H98")
-@pytest.mark.parametrize(("window", "style"), [((3, 2), "vectors"), ((1, 4), "scalars")])
-def test_fused_max_pooling_equals_pooling_the_layers_output(runtime, window, style):
-    layer, inputs, samples = Convolution(5, 3, padding=1, activation="tanh"), Maps((3, 9, 11)), 19
-    problem, bound = Problem(layer, inputs, samples, "float64"), Bound(runtime, layer, inputs, style, "float64", MANY)
+@pytest.mark.parametrize(
+    ("window", "style", "padding", "free"),
+    [((3, 2), "vectors", 1, MANY), ((1, 4), "scalars", 1, MANY), ((2, 2), NARROW, 0, ROWS), ((2, 4), NARROW, 0, ROWS)],
+)
+def test_fused_max_pooling_equals_pooling_the_layers_output(runtime, window, style, padding, free):
+    layer, inputs, samples = Convolution(5, 3, padding=padding, activation="tanh"), Maps((3, 9, 13 - 2 * padding)), 19
+    problem, bound = Problem(layer, inputs, samples, "float64"), Bound(runtime, layer, inputs, style, "float64", free)
     outputs = layer.output_maps(inputs)
     pooling = MaxPooling(window)
     saved = NumpyMaxPooling(pooling, outputs, pooling.output_maps(outputs)).forward(problem.saved.y, np.zeros(0))
