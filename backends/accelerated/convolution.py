@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from gcnn.backends.accelerated.abreast import abreast
 from gcnn.backends.accelerated.convolution_space import Spaces
 from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
@@ -63,6 +64,7 @@ class DeviceConvolution(DeviceLayer):
             table=layer.table is not None,
             unit=self._unit,
             computed=self._computed,
+            abreast=abreast(place.kernels, layer, inputs),
         )
         self._forward = self._choose("forward", self._spaces.forward(), self._forward_options)
         # One tile with φ' of a layer below and without.

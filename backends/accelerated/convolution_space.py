@@ -47,6 +47,7 @@ class Spaces:
         table: whether there is a connection table.
         unit: rows and columns that a tile of outputs holds whole numbers of.
         computed: rows and columns of outputs that are computed.
+        abreast: columns that a vector holds.
     """
 
     place: Place
@@ -61,6 +62,7 @@ class Spaces:
     table: bool
     unit: tuple[int, int]
     computed: tuple[int, int]
+    abreast: int
 
     @property
     def minimal(self) -> bool:
@@ -86,14 +88,6 @@ class Spaces:
         """What is convolved back to the input, where windows move by 1."""
         border = 2 - self.padding[1], 2 - self.padding[2]
         return Shape(self.maps, self.sources, self.made[1:], self.read[1:], border)
-
-    @property
-    def abreast(self) -> int:
-        """Columns that one vector holds, where blocks are narrower (kernels/abreast.h)."""
-        ends = zip(self.made, self.taps, self.stride, self.padding, self.read, strict=True)
-        inside = all(pad == 0 and (made - 1) * step + taps <= read for made, taps, step, pad, read in list(ends)[1:])
-        kernels = self.place.kernels
-        return max(kernels.broad // kernels.lanes.count, 1) if inside and self.stride[2] == 1 else 1
 
     def forward(self) -> Space:
         """Of the forward kernel."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gcnn.backends.accelerated.abreast import abreast
 from gcnn.backends.accelerated.fused import stages_of
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
 from gcnn.equivalent import flattened, merged, simplified
-from gcnn.layers import Dense
+from gcnn.layers import Convolution, Dense
 from gcnn.network import Stage
 
 BUSY = 0.7
@@ -36,9 +37,15 @@ def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
     """
     blocks, units = kernels.lanes.blocks(part), kernels.runtime.limits.compute_units
     every = stages_of(stage.layer, stage.inputs)
-    work = sum(one.layer.multiply_adds(one.inputs) for one in every) * blocks
+    work = sum(_multiply_adds(one, kernels) for one in every) * blocks
     shared = SHARED if kernels.runtime.waits_for_all else WOKEN * SHARED
     if work > shared and blocks < BUSY * tiles(blocks, units) * units:
         return False
     size = (stage.parameters.stop - stage.parameters.start) * kernels.dtype.itemsize
     return not (isinstance(stage.layer, Dense) and size > WEIGHTS and blocks > 1)
+
+
+def _multiply_adds(stage: Stage, kernels: Kernels) -> int:
+    """Of vectors, for one block."""
+    several = abreast(kernels, stage.layer, stage.inputs) if isinstance(stage.layer, Convolution) else 1
+    return tiles(stage.layer.multiply_adds(stage.inputs), several)
