@@ -23,10 +23,15 @@ CONVOLUTION = Convolution(32, 3, padding=1)
 
 
 def stays(
-    layer: gcnn.layers.Layer, inputs: int | tuple[int, ...], samples: int, units: int = 2, waits_for_all: bool = True
+    layer: gcnn.layers.Layer,
+    inputs: int | tuple[int, ...],
+    samples: int,
+    units: int = 2,
+    waits_for_all: bool = True,
+    lanes: int = 16,
 ) -> bool:
     runtime = SimpleNamespace(limits=SimpleNamespace(compute_units=units), waits_for_all=waits_for_all)
-    kernels = SimpleNamespace(lanes=Lanes(16, 16), runtime=runtime, dtype=np.dtype("float32"))
+    kernels = SimpleNamespace(lanes=Lanes(lanes, lanes), runtime=runtime, dtype=np.dtype("float32"), broad=16)
     return stays_in_chain(gcnn.Network([layer], inputs, "mse").stages[0], samples, kernels)
 
 
@@ -43,6 +48,13 @@ def test_a_launch_is_worth_twice_as_much_where_threads_are_woken_for_it():
     assert not stays(layer, inputs, 1)
     assert stays(layer, inputs, 1, waits_for_all=False)
     assert not stays(CONVOLUTION, (32, 32, 32), 1, waits_for_all=False)
+
+
+def test_where_columns_are_abreast_a_layer_is_worth_less():
+    layer, inputs = Convolution(16, 5), (6, 12, 12)
+    assert stays(layer, inputs, 1, lanes=4)  # four columns a vector
+    assert not stays(Convolution(16, 5, padding=2), inputs, 1, lanes=4)
+    assert not stays(Convolution(64, 5, stride=(1, 2)), inputs, 1, lanes=4)
 
 
 def test_a_dense_layer_leaves_where_blocks_should_share_what_they_read_of_its_weights():
@@ -77,15 +89,19 @@ def test_a_plan_computes_only_what_sub_sampling_keeps():
 
 
 def test_small_works_go_along_with_their_neighbours_and_a_lone_one_is_shared_by_all_units(device):
-    plan = BACKEND.plan(Program.of(MODELS["lenet5"]()), device, "float32", 1, NARROW)
-    labels = plan.report()["launches"]
-    if plan._runtime.limits.compute_units > 1 and plan._runtime.waits_for_all:
-        # Of the first five layers only the second convolution is worth launches that all units share.
-        back = labels.index("convolution_backpropagate.backpropagate")
-        assert labels[back + 1] == "weighted_subsampling.backpropagate + activation.delta"
-        assert "activation.delta" not in labels
-    launches = plan._for(1).training
-    assert not any(isinstance(launch, Chained) and len(launch.works) == 1 for launch in launches[1:])
+    for variant in (FUSED, NARROW):
+        plan = BACKEND.plan(Program.of(MODELS["lenet5"]()), device, "float32", 1, variant)
+        labels = plan.report()["launches"]
+        if plan._runtime.limits.compute_units > 1 and plan._runtime.waits_for_all:
+            # Of the first five layers only the second convolution is worth launches that all units share, if no columns are abreast.
+            alone = "convolution_backpropagate.backpropagate" in labels
+            assert alone == (plan._kernels.broad == plan._lanes.count)
+            if alone:
+                back = labels.index("convolution_backpropagate.backpropagate")
+                assert labels[back + 1] == "weighted_subsampling.backpropagate + activation.delta"
+            assert "activation.delta" not in labels
+        launches = plan._for(1).training
+        assert not any(isinstance(launch, Chained) and len(launch.works) == 1 for launch in launches[1:])
 
 
 def test_samples_come_in_and_leave_in_the_chain(device):
