@@ -38,6 +38,7 @@ NETWORKS = {
         [WeightedSubsampling(2, activation="tanh"), Activation("softplus"), Dense(3)],
         "mse",
     ),
+    "sums of one map's windows": ((1, 6, 6), [WeightedSubsampling(2, activation="tanh"), Dense(3)], "mse"),
     "tables": ((2, 4, 4), [Convolution(2, 2, table=[[1, 0], [1, 1]]), Dense(2, table=[[1, 0] * 9, [0, 1] * 9])], "mse"),
     "no weights below": (5, [FeatureMap("monomials", 2), RadialBasis(4), Dense(2)], "mse"),
 }
@@ -83,7 +84,10 @@ def test_works_that_follow_one_another_take_a_launch_and_all_gradients_one(launc
 
 
 def test_gradients_that_are_added_up_take_another_launch(launches):
-    assert len(launches("sums of windows", 40)[0].training) == 3
+    works, plan = launches("sums of one map's windows", 40)
+    # One unit adds up all blocks at once, and so do several where each has a map.
+    assert len(works.training) == (2 if plan._runtime.limits.compute_units == 1 else 3)
+    assert len(launches("sums of windows", 40)[0].training) == (2 if plan._runtime.limits.compute_units <= 2 else 3)
 
 
 def test_equal_works_share_a_function_and_buffers_an_argument(launches, monkeypatch):
