@@ -17,7 +17,7 @@
 #include "convolution.h"
 
 #define COLUMNS IN_WIDTH
-#if COLUMNS_TILE == COLUMNS && OUT_WIDTH >= MOST_ABREAST 
+#if COLUMNS_TILE == COLUMNS && OUT_WIDTH >= MOST_ABREAST
 #define ABREAST MOST_ABREAST
 #else
 #define ABREAST 1
@@ -82,10 +82,11 @@ INLINED void gather_abreast(REALV sum[MAPS_TILE][COLUMNS_TILE], GLOBAL const REA
     REALX of_tap[MAPS_TILE][TAPS_X][VECTORS];
     UNROLLED(m, MAPS_TILE) UNROLLED(u, TAPS_X) UNROLLED(v, VECTORS) of_tap[m][u][v] = (REALX)(0);
 
+    const int z = iz + PAD_Z, y = iy + PAD_Y;
     for (int i = 0; i < OUT_MAPS; ++i) {
-        for (int uz = FIRST_TAP(iz, OUT_DEPTH, STRIDE_Z); uz < END_TAP(iz, TAPS_Z); uz += STRIDE_Z) {
-            for (int uy = FIRST_TAP(iy, OUT_HEIGHT, STRIDE_Y); uy < END_TAP(iy, TAPS_Y); uy += STRIDE_Y) {
-                const int oz = (iz - uz) / STRIDE_Z, oy = (iy - uy) / STRIDE_Y;
+        for (int uz = FIRST_TAP(z, OUT_DEPTH, STRIDE_Z); uz < END_TAP(z, TAPS_Z); uz += STRIDE_Z) {
+            for (int uy = FIRST_TAP(y, OUT_HEIGHT, STRIDE_Y); uy < END_TAP(y, TAPS_Y); uy += STRIDE_Y) {
+                const int oz = (z - uz) / STRIDE_Z, oy = (y - uy) / STRIDE_Y;
                 GLOBAL const REAL* line = delta + AT((((INDEX)i * OUT_DEPTH + oz) * OUT_HEIGHT + oy) * OUT_WIDTH);
                 REALX seen[VECTORS];
                 UNROLLED(v, VECTORS) seen[v] = LOADX(line, START(v, OUT_WIDTH) * LANES);

@@ -5,7 +5,8 @@
  * SUM_SAMPLES 1: the rows of outputs of all samples are dealt to SPLIT parts, and part s writes its PARAMETERS sums, in the layer's
  * flat order, at rows[first + s * width]; add_parts then adds them in order. SUM_SAMPLES 0: sample s < samples writes PARAMETERS
  * sums of its own at rows[first + s * width]. Lanes without a sample must hold a delta of 0 and finite inputs.
- * Equal calls give equal bits, with V = LANES or V = 1: lanes stay apart until their sum, which is always the same tree.
+ * Equal calls give equal bits, and so do V = LANES and V = 1 unless columns are abreast (abreast.h), whose sums are added first: lanes stay
+ * apart until their sum, which is always the same tree.
  *
  * Work: an item computes, of MAPS_TILE x INPUTS_TILE kernels, ROWS_TILE x TAPS_TILE taps of one plane of taps, with BIASES_TOO the biases
  * of these maps as well; else their last item does. It takes COLUMNS_TILE columns, or vectors of columns that are abreast, at a time, which share what they read.

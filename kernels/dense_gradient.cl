@@ -3,8 +3,8 @@
  *   gradient          dw_ij = sum over samples of delta_i y_j,   db_i = sum over samples of delta_i
  *   sample_gradient   the same without the sum: row s of `rows`, `width` long, gets sample s
  *
- * The bias is the weight of one more input, column INPUTS, which is always 1. With a TABLE lanes without a sample must hold a delta of 0 and finite
- * inputs. Without one the inputs of a block are turned over, once an item: lanes then are columns, as many as a broad vector has, sums need no
+ * The bias is the weight of one more input, column INPUTS, which is always 1. Lanes without a sample must hold a delta of 0 and finite inputs.
+ * Without a TABLE the inputs of a block are turned over, once an item: lanes then are columns, as many as a broad vector has, sums need no
  * reduction, and what is written is contiguous. Samples are added one after another.
  *
  * Work: an item computes STRIP tiles of UNITS_TILE units, one after another, by COLUMNS_TILE times ACROSS columns; with a TABLE

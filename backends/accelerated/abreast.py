@@ -9,9 +9,12 @@ from gcnn.maps import Maps
 
 
 def abreast(kernels: Kernels, layer: Convolution, inputs: Maps) -> int:
-    """Columns that a vector holds: several where windows of a row move by 1, and no window leaves a row or is in a row outside."""
+    """Columns of outputs that a vector holds: several where a row has as many, its windows move by 1, and none leaves a row or is in a row
+    outside.
+    """
     made, read = as_volume(layer.output_maps(inputs).box), as_volume(inputs.box)
     taps, stride = as_volume(layer.kernel_box(inputs)), as_volume(layer.strides(inputs))
     padding = (0, 0, 0, *layer.paddings(inputs))[-3:]
     inside = all(padding[n] == 0 and (made[n] - 1) * stride[n] + taps[n] <= read[n] for n in (1, 2))
-    return max(kernels.broad // kernels.lanes.count, 1) if inside and stride[2] == 1 else 1
+    columns = max(kernels.broad // kernels.lanes.count, 1)
+    return columns if inside and stride[2] == 1 and made[2] >= columns else 1

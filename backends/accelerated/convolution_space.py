@@ -113,7 +113,7 @@ class Spaces:
         bounded = Constraint(f"MAPS_TILE * ROWS_TILE * vectors of COLUMNS_TILE <= {cost.REGISTERS}", few_vectors)
         benchmark = {"MAPS_TILE": 1, "ROWS_TILE": unit_y, "COLUMNS_TILE": unit_x}
         space = Space(tiles_of, quickest_of(tiles_of, bounded, instructions), benchmark, (bounded,))
-        return self._or_winograd(space, self.shape)
+        return self._or_winograd(space, self.shape, abreast(space.default["COLUMNS_TILE"]))
 
     def back(self) -> Space:
         """Of the kernel back to the input."""
@@ -122,18 +122,23 @@ class Spaces:
         lines = self.maps * prod(self.taps[:2]) / prod(self.stride[:2])
         row = Row(width, self.made[2], self.taps[2], stride, self.padding[2], lines)
 
+        def abreast(columns: int) -> int:
+            return self.abreast if columns == width else 1
+
         def instructions(tile: Parameters) -> float:
             own, columns = tile["MAPS_TILE"], tile["COLUMNS_TILE"]
-            if self.abreast > 1 and columns == width and self.made[2] >= self.abreast:
+            if abreast(columns) > 1:
                 return tiles(maps, own) * abreast_instructions(row, own, self.abreast)
             return tiles(maps, own) * back_instructions(row, own, columns)
 
         default = quickest_of(tiles_of, few_sums("MAPS_TILE", "COLUMNS_TILE"), instructions)
         benchmark = {"MAPS_TILE": 1, "COLUMNS_TILE": tiles_of["COLUMNS_TILE"][0]}
-        return self._or_winograd(Space(tiles_of, default, benchmark), self.shape_back)
+        return self._or_winograd(Space(tiles_of, default, benchmark), self.shape_back, abreast(default["COLUMNS_TILE"]))
 
-    def _or_winograd(self, space: Space, shape: Shape) -> Space:
-        """The space of direct convolution, with Winograd's algorithm beside it where that is possible."""
+    def _or_winograd(self, space: Space, shape: Shape, abreast: int) -> Space:
+        """The space of direct convolution, whose default has so many columns abreast, with Winograd's algorithm beside it where that is
+        possible.
+        """
         if not self.minimal:
             return space
 
@@ -147,7 +152,7 @@ class Spaces:
         tile = {"ROWS_TILE": 1, **space.default}
         tiling = tile["MAPS_TILE"], tile["ROWS_TILE"], tile["COLUMNS_TILE"]
         covered = prod(tiles(size, n) for size, n in zip((shape.maps, *shape.made), tiling, strict=True))
-        direct = self.place.blocks() * covered * shape.sources * forward_instructions(*tiling, 3, 3)
+        direct = self.place.blocks() * covered * shape.sources * forward_instructions(*tiling, 3, 3, abreast)
         constraint = Constraint("few sums, and of Winograd's tiles one row", allowed)
         default = {**space.benchmark, **minimal.parameters} if minimal.instructions < direct else None
         return with_winograd(space, constraint, default, self._tiles_made)
@@ -214,7 +219,8 @@ class Spaces:
             return gradient_instructions(shape, made, place.batch, place.kernels)
 
         best = min(MADE, key=instructions)
-        direct = place.blocks() * prod(self.made) * self.sources * self.maps * DIRECT_GRADIENT
+        outputs = self.made[0] * self.made[1] * tiles(self.made[2], self.abreast)
+        direct = place.blocks() * outputs * self.sources * self.maps * DIRECT_GRADIENT
         default = {**beside, "WINOGRAD": best} if instructions(best) < direct else None
         return with_winograd(space, Constraint("few sums, and none of Winograd's", allowed), default, MADE)
 

@@ -50,8 +50,7 @@ class DeviceUpdate:
 
     Attributes:
         adds_up: whether `apply` takes a gradient in shares; a limit on the norm needs the whole one.
-        joins: whether it goes along with what forms the gradient (`into`): where a rule sees the loss's own slopes, but where
-            a launch is cheaper than that a tile's parameters lie apart (decision "updates").
+        joins: whether it goes along with what forms the gradient (`into`): where a rule sees the loss's own slopes (decision "updates").
     """
 
     def __init__(
@@ -79,8 +78,7 @@ class DeviceUpdate:
         self._h = [kernels.alloc(_NUMBERS, "numbers of the update rule", shared=True) for _ in range(2)]
         self._turn = 0
         self._newest = Setting(self._h[0])
-        plain = rule.l2 == 0 and rule.clip_value is None and rule.clip_norm is None
-        self.joins = plain and not runtime.waits_for_all
+        self.joins = rule.l2 == 0 and rule.clip_value is None and rule.clip_norm is None
         self._factor = runtime.alloc(kernels.dtype.itemsize, "factor of the gradient", shared=True)
         runtime.upload(np.ones(1, kernels.dtype), self._factor)
         self._sent: tuple[float, ...] = ()

@@ -260,6 +260,7 @@ ABREAST = {
     "shared table": (Convolution(5, (3, 2), shared=True, table=LOPSIDED), Maps((3, 7, 7)), 6, ROWS),
     "one dimension": (Convolution(3, 4, activation="logistic"), Maps((2, 18)), 3, ROWS),
     "three dimensions": (Convolution(3, (2, 3, 2), stride=(2, 2, 1)), Maps((2, 5, 7, 8)), 2, ROWS),
+    "padded planes": (Convolution(3, (2, 3, 2), padding=(1, 0, 0)), Maps((2, 4, 5, 8)), 2, ROWS),
     "one tile of taps": (Convolution(5, 2), Maps((1, 6, 7)), 3, ROWS),
     "padding": (Convolution(3, 3, padding=1), Maps((2, 5, 9)), 3, ROWS),
     "strides": (Convolution(3, 2, stride=2), Maps((2, 6, 12)), 3, ROWS),

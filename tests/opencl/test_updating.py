@@ -118,9 +118,10 @@ def test_a_rule_that_sees_more_than_the_slopes_of_the_loss_comes_after(trained, 
     assert plan._for(BATCH).updating is None
 
 
-def test_it_goes_along_where_drivers_wake_threads_for_a_launch(trained):
+def test_it_goes_along_where_nothing_is_said(trained):
     plan, *_ = trained(*NETWORKS["plain"], Momentum(0.1), None)
-    assert plan._update.joins == (not plan._runtime.waits_for_all)
+    assert plan._update.joins
+    assert plan._for(BATCH).updating
 
 
 def test_layers_whose_gradient_reads_parameters_are_updated_after_it(trained):
