@@ -76,6 +76,9 @@ FEW = {
 THREE_BY_THREE = "convolution/plain"
 """A larger case, for the algorithm that needs its taps."""
 
+SHUFFLE = re.compile(r"PICK\w*\(a, b, EIGHT_(EVENS|ODDS)\w*\)")
+"""Of kernels/exchange.h, of eight lanes."""
+
 launched: set[tuple[str, str]] = set()
 """File and name of every kernel that has run."""
 
@@ -100,11 +103,17 @@ def stitched(source: str) -> set[tuple[str, str]]:
     return found
 
 
+def one_by_one(shuffle: re.Match[str]) -> str:
+    """The even or odd of eight lanes of two vectors."""
+    lanes = range(int(shuffle[1] == "ODDS"), 8, 2)
+    return f"((REALB)({', '.join(f'({vector}).s{lane}' for vector in 'ab' for lane in lanes)}))"
+
+
 class SimulatedRuntime(OpenCLRuntime):
     """OpenCL with what the simulator needs.
 
     It calls memory uninitialised that a command filled, and also where it has memory of a released buffer once more:
-    so zeros are uploaded, and no buffer is released.
+    so zeros are uploaded, and no buffer is released. So it calls what a shuffle of eight lanes gives, and not the same lanes one by one.
     """
 
     itemsize, lanes = 4, LANES
@@ -126,7 +135,7 @@ class SimulatedRuntime(OpenCLRuntime):
         self.upload(np.full(count, value), target, offset)
 
     def compile(self, source: str, name: str, *arguments: Any) -> Any:
-        program = super().compile(source, name, *arguments)
+        program = super().compile(SHUFFLE.sub(one_by_one, source), name, *arguments)
         self._files[id(program._raw)] = name, stitched(source)
         return program
 
