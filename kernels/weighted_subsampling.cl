@@ -154,20 +154,19 @@ KERNEL void gradient(GLOBAL const REAL* RESTRICT delta, GLOBAL const REAL* RESTR
                      GLOBAL const int* RESTRICT source, GLOBAL const int* RESTRICT weight, int blocks,
                      GLOBAL REAL* RESTRICT gradient, INDEX theta0, int add UPDATE_PARAMETERS)
 {
-    LANE_SCRATCH(scratch);
     const int k0 = GROUP_ID(0) * SLOPES, i = GROUP_ID(1);
     WIDE total[SLOPES], total_of_bias = 0;
     for (int k = 0; k < SLOPES; ++k) total[k] = 0;
     for (int block = 0; block < blocks; ++block) {
         WIDEV slopes[SLOPES], bias;
         SUM_SLOPES(slopes, &bias, delta, sums, first, source, k0, i, block);
-        for (int k = 0; k < SLOPES; ++k) total[k] += LANE_SUM(slopes[k], scratch);
-        total_of_bias += LANE_SUM(bias, scratch);
+        for (int k = 0; k < SLOPES; ++k) total[k] += SUMV(slopes[k]);
+        total_of_bias += SUMV(bias);
     }
     const int existing = SLOPES_OF(i) - k0;
     for (int k = 0; k < SLOPES; ++k)
-        if (FIRST_LANE == 0 && k < existing) GIVE(total[k], gradient, theta0 + weight[first[i] + k0 + k], add);
-    if (FIRST_LANE == 0 && k0 == 0) GIVE(total_of_bias, gradient, BIASES + i, add);
+        if (k < existing) GIVE(total[k], gradient, theta0 + weight[first[i] + k0 + k], add);
+    if (k0 == 0) GIVE(total_of_bias, gradient, BIASES + i, add);
 }
 #endif
 

@@ -9,7 +9,6 @@ from typing import cast
 
 import numpy as np
 
-from gcnn.backends.accelerated.lanes import VECTORS
 from gcnn.backends.accelerated.layer import DeviceLayer, slope
 from gcnn.backends.accelerated.place import Place, tiles
 from gcnn.backends.accelerated.runtime import Buffer
@@ -83,8 +82,7 @@ class DeviceDense(DeviceLayer):
     @property
     def _across(self) -> int:
         """Columns of the gradient that lie side by side in a vector, or a group."""
-        kernels = self.place.kernels
-        return kernels.broad if kernels.lanes.style == VECTORS else kernels.lanes.count
+        return max(self.place.kernels.broad, self.place.kernels.lanes.count)
 
     def _tile(self, kernel: str, space: Space, options: dict[str, int]) -> Parameters:
         sizes = self._sizes | {"BLOCKS": self.place.blocks()}
