@@ -34,9 +34,10 @@ backend, once for the oracle), k = 4 roundings besides the additions, and Σ|a b
 Errors that come in are carried through the next layer, through φ and φ', and through the loss. Reports give the worst
 error as a fraction of this allowance: a correct backend stays well below 1, a mistake is beyond it by orders of magnitude.
 
-A backend that says so (`Capabilities.minimal`) may compute convolutions of 3x3 taps by minimal algorithms (Winograd 1980) where a
-program's precision is not "strict". Then their formulas on absolute values are added, for the way back and gradients alike:
-`C (J + k) u |A|^T (Σ_j |G||w||G|^T * |B^T||d||B|) |A|` for J maps, with the matrices of F(4x4, 3x3), wherever tiles begin.
+A backend that says so (`Capabilities.minimal`) may compute convolutions by minimal algorithms (Winograd 1980) where a program's
+precision is not "strict". Then their formulas on absolute values are added, for the way back and gradients alike. For 3x3 taps:
+`C (J + k) u |A|^T (Σ_j |G||w||G|^T * |B^T||d||B|) |A|` for J maps, with the matrices of F(4x4, 3x3), wherever tiles begin. For other
+rows of taps: `C (J + k) u |A| (Σ |G||w| * |B||d|)` for J rows of maps, with the matrices of F(m, r) of up to eight products.
 
 Values near 0 are held to their own magnitude: a logistic function formed as ½ (1 + tanh(z / 2)), or a soft
 logistic as ½ (1 + z / (1 + |z|)), loses all digits of its tail and fails on purpose, since log y is what a loss makes of it.

@@ -90,8 +90,8 @@ class Capabilities:
         deterministic: whether equal calls give equal bits.
         variants: ways to make the same plan, such as layouts, that `plan(..., variant=)` can be told to take; conformance
             tests every one. Empty where `plan` takes no `variant`.
-        minimal: whether convolutions of 3x3 taps may be computed by minimal algorithms (Winograd's) where a program's precision is not
-            "strict"; conformance then allows for what these round.
+        minimal: whether convolutions may be computed by minimal algorithms (Winograd's), of 3x3 taps or of rows of taps, where a program's
+            precision is not "strict"; conformance then allows for what these round.
     """
 
     dtypes: tuple[str, ...]

@@ -120,7 +120,7 @@ class Network:
             dtype: "float32" or "float64", whatever the backend offers.
             batch: the most samples of one pass; larger arrays are split.
             precision: "default", or "strict" for sums of the equations' own products only, where a backend knows faster ones that
-                round more (Winograd's convolution).
+                round more (minimal algorithms for convolutions).
 
         Raises:
             BackendUnavailable: the backend or device is not there. Unsupported: it declines a layer, with reasons.

@@ -1,4 +1,4 @@
-/* What the kernels of the convolution layer share: its sizes, where a connection's kernel is, border tiles.
+/* What the kernels of the convolution layer share: its sizes, where a connection's kernel is, which taps meet a cell, border tiles.
  *
  * Values are [block][map][z][y][x][lane]; fewer dimensions have sizes of 1. The layer's parameters begin at element theta0 of
  * theta, in the layer's flat order: kernels by output map i, then input map j in D_i, then taps; then the biases.
@@ -42,6 +42,13 @@ CONSTANT int kernel_offsets[OUT_MAPS * IN_MAPS] = {KERNEL_OFFSETS};
 #define LEAVES_Z LEAVES(IN_DEPTH, OUT_DEPTH, TAPS_Z, STRIDE_Z, PAD_Z)
 #define LEAVES_Y LEAVES(IN_HEIGHT, OUT_HEIGHT, TAPS_Y, STRIDE_Y, PAD_Y)
 #define LEAVES_X LEAVES(IN_WIDTH, OUT_WIDTH, TAPS_X, STRIDE_X, PAD_X)
+
+/* Cell x, counted from where the padding begins, meets outputs at the taps FIRST_TAP, FIRST_TAP + stride, .. < END_TAP. */
+#define TAP_OF_LAST(x, outputs, stride) ((x) - ((outputs) - 1) * (stride))
+#define LEAST_TAP(x, outputs, stride) (TAP_OF_LAST(x, outputs, stride) < 0 ? 0 : TAP_OF_LAST(x, outputs, stride))
+#define FIRST_TAP(x, outputs, stride) \
+    (LEAST_TAP(x, outputs, stride) + ((x) - LEAST_TAP(x, outputs, stride)) % (stride))
+#define END_TAP(x, taps) ((x) < (taps) ? (x) + 1 : (taps))
 
 /* Columns that are abreast in a broad vector (abreast.h), where it is wider than a block. */
 #if BROAD > LANES && STRIDE_X == 1 && !LEAVES_X && !LEAVES_Y

@@ -28,13 +28,6 @@
 #error "COLUMNS_TILE must be a multiple of STRIDE_X, so that all tiles meet the same taps"
 #endif
 
-/* Cell x, counted from where the padding begins, meets outputs at the taps FIRST_TAP, FIRST_TAP + stride, .. < END_TAP. */
-#define TAP_OF_LAST(x, outputs, stride) ((x) - ((outputs) - 1) * (stride))
-#define LEAST_TAP(x, outputs, stride) (TAP_OF_LAST(x, outputs, stride) < 0 ? 0 : TAP_OF_LAST(x, outputs, stride))
-#define FIRST_TAP(x, outputs, stride) \
-    (LEAST_TAP(x, outputs, stride) + ((x) - LEAST_TAP(x, outputs, stride)) % (stride))
-#define END_TAP(x, taps) ((x) < (taps) ? (x) + 1 : (taps))
-
 /* A tile sees WINDOW outputs of a row; the first is FIRST_SEEN after (before, that is) the tile's first column / stride. */
 #define FLOOR_OF(x) (((x) + TAPS_X * STRIDE_X) / STRIDE_X - TAPS_X)
 #define FIRST_SEEN FLOOR_OF(PAD_X - TAPS_X + 1)

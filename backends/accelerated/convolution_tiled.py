@@ -75,7 +75,7 @@ class DeviceTiledConvolution(DeviceConvolution):
         if kernel == "gradient":
             return super()._choose(kernel, space, options)
         back = kernel == "backpropagate"
-        sizes = self._sizes | {"BLOCKS": self.place.blocks()}
+        sizes = self._geometry.sizes | {"BLOCKS": self.place.blocks()}
         return self.tuned(self._tiled_space(back), Problem(FILE, kernel, sizes, self._options | self._pass(back)))
 
     def _pass(self, back: bool) -> dict[str, object]:
@@ -90,29 +90,29 @@ class DeviceTiledConvolution(DeviceConvolution):
     def _fitting(self) -> int:
         """Filters that fit into memory for constants."""
         kernels = self.place.kernels
-        return kernels.runtime.limits.constant_bytes // (prod(self._taps) * kernels.dtype.itemsize)
+        return kernels.runtime.limits.constant_bytes // (prod(self._geometry.taps) * kernels.dtype.itemsize)
 
     @cached_property
     def _filters(self) -> Buffer:
         """Memory for the filters of one launch."""
-        count = min(self._fitting * prod(self._taps), self._parameters - self._maps)
+        count = min(self._fitting * prod(self._geometry.taps), self._geometry.weights)
         return self.place.kernels.alloc(count, "filters of a launch")
 
     def _images(self, back: bool) -> cost.Images:
         """One plane of what is convolved, as the model of costs sees it: without borders, and as large as it is read."""
-        made, taps = (self._read if back else self._made)[1:], self._taps[1:]
+        made, taps = (self._geometry.read if back else self._geometry.made)[1:], self._geometry.taps[1:]
         # Back to the input a tile sees the less, the longer the stride; what it sees with 1 is enough.
-        stride = (1, 1) if back else self._stride[1:]
+        stride = (1, 1) if back else self._geometry.stride[1:]
         rows, columns = ((n - 1) * step + most for n, step, most in zip(made, stride, taps, strict=True))
         connections = max(int((self._positions >= 0).sum()), 1)
-        maps, element = self._sources if back else self._maps, self.place.kernels.dtype.itemsize
+        maps, element = self._geometry.sources if back else self._geometry.maps, self.place.kernels.dtype.itemsize
         return cost.Images(
             (rows, columns), (taps[0], taps[1]), maps, connections, (stride[0], stride[1]), element=element
         )
 
     def _tiled_space(self, back: bool) -> Space:
         place, limits = self.place, self.place.kernels.runtime.limits
-        images, depth = self._images(back), (self._read if back else self._made)[0]
+        images, depth = self._images(back), (self._geometry.read if back else self._geometry.made)[0]
         size, planes = images.written, place.blocks() * images.outputs * depth
         group = min(GROUP, limits.block_items)
         bounds = cost.Bounds(
@@ -123,8 +123,8 @@ class DeviceTiledConvolution(DeviceConvolution):
             constant_bytes=limits.constant_bytes,
         )
         tiling = cost.practical_tiling(images, bounds)
-        kernels = (self._parameters - self._maps) // prod(self._taps)
-        taps = (self._taps[0] * self._taps[1], self._taps[2])
+        kernels = self._geometry.weights // prod(self._geometry.taps)
+        taps = (self._geometry.taps[0] * self._geometry.taps[1], self._geometry.taps[2])
         splits = cost.filter_launches(replace(images, taps=taps, connections=max(kernels, 1)), bounds)
         rows, columns = tiling.tile if tiling else (1, min(group, 64))
         free = {"TILE_Y": rows, "TILE_X": columns, "WORK": 1, "HINT": 1, "KERNELS": 0}
@@ -186,7 +186,7 @@ class DeviceTiledConvolution(DeviceConvolution):
     def _convolve(self, back: bool, samples: int, source: Buffer, kept: Buffer, target: Buffer) -> list[Work]:
         place, chosen = self.place, self._back if back else self._forward
         parts = list(self._parts_of(back, chosen))
-        defines = self._sizes | self._options | self._pass(back) | {"SPLIT_KERNELS": int(len(parts) > 1)}
+        defines = self._geometry.sizes | self._options | self._pass(back) | {"SPLIT_KERNELS": int(len(parts) > 1)}
         defines |= {name: chosen[name] for name in ("UNROLL", "CONSTANT_FILTERS")}
         launches = []
         for part in parts:
@@ -202,7 +202,10 @@ class DeviceTiledConvolution(DeviceConvolution):
     def _bind_part(
         self, back: bool, samples: int, part: Part, arguments: tuple[Any, ...], defines: dict[str, Any]
     ) -> Work:
-        chosen, (depth, rows, columns) = self._back if back else self._forward, self._read if back else self._made
+        chosen, (depth, rows, columns) = (
+            self._back if back else self._forward,
+            self._geometry.read if back else self._geometry.made,
+        )
         images, items = samples * part.maps * depth, chosen["TILE_X"]
         grid: tuple[int, ...]
         block: tuple[int, ...] | None
@@ -223,8 +226,8 @@ class DeviceTiledConvolution(DeviceConvolution):
 
     def _parts_of(self, back: bool, chosen: Parameters) -> Iterator[Part]:
         """Launches, in the order of their filters; all that fit into memory for constants, or one filter each."""
-        positions, taps = self._positions.T if back else self._positions, prod(self._taps)
-        count = self._parameters - self._maps
+        positions, taps = self._positions.T if back else self._positions, prod(self._geometry.taps)
+        count = self._geometry.weights
         filters = 1 if chosen["KERNELS"] else (self._fitting if chosen["CONSTANT_FILTERS"] else count)
         for begin in range(0, max(count, 1), max(filters, 1) * taps):
             end = min(begin + filters * taps, count)

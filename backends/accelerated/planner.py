@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gcnn.backends.accelerated.abreast import abreast
 from gcnn.backends.accelerated.fused import stages_of
+from gcnn.backends.accelerated.geometry import Geometry
 from gcnn.backends.accelerated.place import Kernels, tiles
 from gcnn.backends.accelerated.pooled_convolution import pooled
 from gcnn.equivalent import flattened, merged, simplified
@@ -47,5 +48,7 @@ def stays_in_chain(stage: Stage, part: int, kernels: Kernels) -> bool:
 
 def _multiply_adds(stage: Stage, kernels: Kernels) -> int:
     """Of vectors, for one block."""
-    several = abreast(kernels, stage.layer, stage.inputs) if isinstance(stage.layer, Convolution) else 1
-    return tiles(stage.layer.multiply_adds(stage.inputs), several)
+    layer, several = stage.layer, 1
+    if isinstance(layer, Convolution):
+        several = abreast(kernels, Geometry.of(layer, stage.inputs))
+    return tiles(layer.multiply_adds(stage.inputs), several)

@@ -99,10 +99,10 @@ class DevicePooledConvolution(DeviceConvolution):
 
     @property
     def _computed(self) -> tuple[int, int]:
-        return tuple(n // w * w for n, w in zip(self._made[1:], self._window[1:], strict=True))  # type: ignore[return-value]
+        return tuple(n // w * w for n, w in zip(self._geometry.made[1:], self._window[1:], strict=True))  # type: ignore[return-value]
 
     def combine(self, samples: int) -> list[Work]:
-        return [self._bind_forward(samples, self._pooling.winners, self.place.y)]
+        return [*self._points(samples), self._bind_forward(samples, self._pooling.winners, self.place.y)]
 
     def delta(self, samples: int, sloped: bool = False) -> list[Work]:
         slopes = [] if sloped else activation_delta(self._maxima, self.activation, samples)

@@ -20,23 +20,26 @@ SUMS, CEILING_ROUNDS = 12, 1 << 14
 _GROUP, _GROUPS_PER_UNIT = 256, 8
 COSTS = {"forward": "forward", "gradient": "gradient", "backpropagate": "backpropagation"}
 """What `gcnn.costs` calls the FLOPs of a task; others have none that count."""
-FREE = {"SPLIT", "STRIP", "STRIPS", "PANELS"}
+FREE = {"SPLIT", "STRIP", "STRIPS", "PANELS", "MADE", "ROWS_RUN"}
 """Macros that tuning chooses, besides those called ..._TILE."""
 
 
 def rows(launches: Launches, stages: Sequence[Stage], samples: int) -> list[dict[str, Any]]:
     """The works of a gradient in order: the launch and the layer they belong to, their kernels and sizes, and FLOPs.
 
-    FLOPs are those of `gcnn.costs`, for so many samples, of whichever algorithm; they stand beside the first work of a layer's task.
+    FLOPs are those of `gcnn.costs`, for so many samples, of whichever algorithm; they stand beside the work of a layer's task that has its
+    name, or else the first.
     """
     found: list[dict[str, Any]] = []
-    counted: set[Origin] = set()
-    for number, work in _works(_order(launches)):
+    every = list(_works(_order(launches)))
+    main: dict[Origin, Work] = {}
+    for _, work in every:
         origin = launches.origins.get(work)
-        flops = 0
-        if origin is not None and origin not in counted:
-            counted.add(origin)
-            flops = samples * _flops(stages[origin.layer], origin)
+        if origin is not None and (origin not in main or work.kernel == origin.task != main[origin].kernel):
+            main[origin] = work
+    for number, work in every:
+        origin = launches.origins.get(work)
+        flops = samples * _flops(stages[origin.layer], origin) if origin is not None and main[origin] is work else 0
         found.append(
             {
                 "launch": number,

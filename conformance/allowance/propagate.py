@@ -12,11 +12,10 @@ from gcnn import layers
 from gcnn.backend import Program, Saved, find_device
 from gcnn.backends.numpy import BACKEND
 from gcnn.backends.numpy.losses import NumpyLoss
-from gcnn.conformance.allowance import activations
+from gcnn.conformance.allowance import activations, minimal_rows, minimal_squares
 from gcnn.conformance.allowance.feature_map import FeatureMap
 from gcnn.conformance.allowance.linear import Linear
 from gcnn.conformance.allowance.losses import loss_and_delta
-from gcnn.conformance.allowance.minimal import MinimalConvolution, applies
 from gcnn.conformance.allowance.radial_basis import RadialBasis
 from gcnn.conformance.allowance.rounding import EXTRA, SAFETY, floor, unit_roundoff
 from gcnn.conformance.allowance.selection import MaxPooling, Selection
@@ -77,7 +76,7 @@ def evaluate(
     t: Array | None = None,
     minimal: bool = False,
 ) -> Reference:
-    """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`; where 3x3 convolutions may be
+    """The vector-Jacobian product for a cotangent `v` of the output, or loss and gradient for targets `t`; where convolutions may be
     computed by `minimal` algorithms, with what these may err by.
     """
     u, tiny = unit_roundoff(dtype), floor(dtype)
@@ -134,7 +133,11 @@ def evaluate(
 
 def _rule(stage: Stage, minimal: bool) -> Any:
     """What bounds a layer's errors."""
-    return MinimalConvolution if minimal and applies(stage) else RULES[type(stage.layer)]
+    if minimal and minimal_squares.applies(stage):
+        return minimal_squares.MinimalSquares
+    if minimal and minimal_rows.applies(stage):
+        return minimal_rows.MinimalRows
+    return RULES[type(stage.layer)]
 
 
 def _through_phi(

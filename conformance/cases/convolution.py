@@ -44,6 +44,18 @@ MINIMAL: tuple[tuple[str, dict[str, Any], Maps, dict[str, Any]], ...] = (
 )
 """3x3 taps and so many maps that minimal algorithms pay, on sizes that their tiles do not divide."""
 
+ROWS: tuple[tuple[str, Convolution, Maps, dict[str, Any]], ...] = (
+    ("plain", Convolution(16, 5), Maps((6, 12, 12)), {"batch": 19}),
+    ("rest", Convolution(10, 5, activation="tanh"), Maps((5, 9, 15)), {"batch": 17}),
+    ("stride", Convolution(20, 5, stride=2, activation="tanh"), Maps((5, 13, 13)), {"batch": 33}),
+    ("padding", Convolution(9, (4, 5), padding=(2, 3)), Maps((4, 8, 11)), {"batch": 16}),
+    ("table", Convolution(16, 5, table=LENET5_C3, activation="tanh"), Maps((6, 14, 14)), {"batch": 33}),
+    ("one-dimension", Convolution(30, 5, activation="tanh"), Maps((20, 27)), {"batch": 18}),
+    ("wide", Convolution(8, 5), Maps((4, 10, 10)), {"batch": 16, "draw": "wide"}),
+    ("strict", Convolution(8, 5), Maps((4, 10, 10)), {"batch": 16, "precision": "strict"}),
+)
+"""Rows of taps so long that minimal algorithms pay, and as many samples as vectors have lanes; on rows that their tiles do not divide."""
+
 CASES = (
     Case("convolution/plain", (Convolution(3, 3),), Maps((2, 6, 7)), equations=ALL),
     Case("convolution/activated", (Convolution(4, 3, activation="tanh"),), Maps((3, 7, 6)), batch=5, equations=ALL),
@@ -117,6 +129,7 @@ CASES = (
         Case(f"convolution/minimal/{name}", (Convolution(28, 3, **settings),), maps, equations=ALL, **how)
         for name, settings, maps, how in MINIMAL
     ),
+    *(Case(f"convolution/rows/{name}", (layer,), maps, equations=ALL, **how) for name, layer, maps, how in ROWS),
     *(
         Case(
             f"convolution/together/{name}", (Convolution(2, **settings),), maps, equations=("H60", "H75", "H79", "H80")

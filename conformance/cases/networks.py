@@ -69,6 +69,18 @@ CASES = (
         3,
     ),
     _case(
+        "minimal-rows",
+        (
+            Convolution(6, 5, activation="tanh"),
+            MaxPooling(2),
+            Convolution(10, 5, activation="tanh"),
+            MaxPooling((2, 3)),
+            Dense(5, activation="softmax"),
+        ),
+        Maps((2, 21, 24)),
+        33,
+    ),
+    _case(
         "sub-sampled",
         (
             Convolution(4, 3, padding=1, activation="tanh"),

@@ -14,6 +14,8 @@ import pytest
 import gcnn
 from gcnn import kernels
 from gcnn.backend import Device, Plan, Program, UpdateRule
+from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
+from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.backends.opencl import discovery
@@ -135,3 +137,24 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
 
     return run
+
+
+@pytest.fixture
+def made(device):
+    """A fused plan of layers, by default for two blocks that are not full, with a chooser."""
+    plans = []
+
+    def planned(layers, inputs, chooser, dtype="float64", part=None, batch=13, variant=FUSED):
+        program = Program.of(gcnn.Network(layers, inputs, "mse"))
+        runtime = BACKEND.runtime(device)
+        plan = AcceleratedPlan(
+            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, batch, variant, chooser, part=part
+        )  # fmt: skip
+        theta = 0.5 * np.random.default_rng(1).standard_normal(program.parameter_count)
+        plan.vectors.copy(plan.vectors.upload(theta.astype(dtype)), plan.theta)
+        plans.append(plan)
+        return plan, theta
+
+    yield planned
+    for plan in plans:
+        plan.close()

@@ -93,8 +93,8 @@ def test_tables_move_each_parameter_once(trained, dtype):
 def test_sums_that_are_brought_together_move_each_parameter_once(trained, monkeypatch, wanted, kernel, dtype):
     gradient = Spaces.gradient
 
-    def chosen(self):
-        space = gradient(self)
+    def chosen(self, brought):
+        space = gradient(self, brought)
         return replace(space, default={**space.default, **wanted, "MAPS_TILE": 2, "COLUMNS_TILE": 2})
 
     monkeypatch.setattr(Spaces, "gradient", chosen)

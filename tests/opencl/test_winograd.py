@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 
 import gcnn
-from gcnn.backend import Program
-from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
-from gcnn.backends.accelerated.plan import FUSED, NARROW, AcceleratedPlan
+from gcnn.backends.accelerated.plan import FUSED, NARROW
 from gcnn.backends.accelerated.tuning.choosers import Defaults
 from gcnn.backends.accelerated.winograd import MADE
 from gcnn.backends.numpy import BACKEND as ORACLE
-from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Convolution, Dense, MaxPooling
 
 
@@ -34,27 +31,6 @@ class Wanted(Defaults):
         own = {**space.default, **beside} if problem.name.endswith(".gradient") else {**space.benchmark, **tile}
         wanted = {**own, "WINOGRAD": self.winograd}
         return wanted if all(constraint.holds(wanted) for constraint in space.constraints) else space.default
-
-
-@pytest.fixture
-def made(device):
-    """A fused plan of layers, by default for two blocks that are not full, with a chooser."""
-    plans = []
-
-    def planned(layers, inputs, chooser, dtype="float64", part=None, batch=13, variant=FUSED):
-        program = Program.of(gcnn.Network(layers, inputs, "mse"))
-        runtime = BACKEND.runtime(device)
-        plan = AcceleratedPlan(
-            "opencl", runtime, device, {**MAKERS, **TOGETHER}, program, dtype, batch, variant, chooser, part=part
-        )  # fmt: skip
-        theta = 0.5 * np.random.default_rng(1).standard_normal(program.parameter_count)
-        plan.vectors.copy(plan.vectors.upload(theta.astype(dtype)), plan.theta)
-        plans.append(plan)
-        return plan, theta
-
-    yield planned
-    for plan in plans:
-        plan.close()
 
 
 NAMES = {"convolution_forward.forward", "convolution_backpropagate.backpropagate", "convolution_gradient.gradient"}

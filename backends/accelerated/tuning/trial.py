@@ -18,6 +18,7 @@ from gcnn.backend import Program, get_backend
 from gcnn.backends.accelerated.fused import linear, stages_of
 from gcnn.backends.accelerated.place import Kernels, Place
 from gcnn.backends.accelerated.runtime import Buffer
+from gcnn.backends.accelerated.stitching import Chained, can_be_stitched
 from gcnn.backends.accelerated.tuning.choosers import Defaults, Forced
 from gcnn.backends.accelerated.tuning.errors import WrongResult
 from gcnn.backends.accelerated.tuning.space import Parameters
@@ -35,6 +36,9 @@ ROUNDING = 32
 """Units in the last place that an activation may be off by: OpenCL allows its functions up to 5, and a few are composed."""
 REARRANGED = 256
 """The same, of the largest number, for algorithms that form other products than the equations'."""
+
+
+Enqueued = Callable[[], None]
 
 
 class TunableLayer(Protocol):
@@ -62,12 +66,12 @@ class LayerMaker(Protocol):
         """Small problems that these parameters do not divide."""
 
 
-PASSES: dict[str, Callable[[TunableLayer, int], Sequence[Work]]] = {
-    "forward": lambda layer, samples: [*layer.prepare(), *layer.combine(samples)],
-    "backpropagate": lambda layer, samples: [*layer.prepare(back=True), *layer.backpropagate(samples)],
-    "gradient": lambda layer, samples: layer.gradient(samples),
+PASSES: dict[str, Callable[[TunableLayer, int], tuple[Sequence[Work], Sequence[Work]]]] = {
+    "forward": lambda layer, samples: (layer.prepare(), layer.combine(samples)),
+    "backpropagate": lambda layer, samples: (layer.prepare(back=True), layer.backpropagate(samples)),
+    "gradient": lambda layer, samples: (layer.gradient(samples), []),
 }
-"""The launches that a kernel's parameters change, by the problem's kernel."""
+"""The works that a kernel's parameters change, by the problem's kernel: others, and those that go block by block."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +151,23 @@ class Bench:
     def _values(self, points: int) -> Buffer:
         return self._kernels.alloc(self._lanes.blocks(self._batch) * points * self._lanes.count + MARGIN, "on trial")
 
-    def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Work]:
+    def launches(self, kernel: str, parameters: Parameters, samples: int) -> Sequence[Enqueued]:
         """The kernel with these parameters, compiled and bound; what it reads of a forward pass on `load`ed numbers is there."""
         kernels = replace(self._kernels, chooser=Forced(kernel, parameters))
         what, layer = kernel.partition(".")[2], self._maker(replace(self._place, kernels=kernels))
         self._rounds = layer.rounds(what)
         if layer.remembers and what != "forward":
-            for launch in PASSES["forward"](layer, samples):
+            for launch in self._passed("forward", layer, samples):
                 launch()
-        return PASSES[what](layer, samples)
+        return self._passed(what, layer, samples)
+
+    def _passed(self, what: str, layer: TunableLayer, samples: int) -> Sequence[Enqueued]:
+        """Several works that go block by block are one launch where they are in a plan, lest a candidate of fewer seems quicker."""
+        others, chain = PASSES[what](layer, samples)
+        together = self._kernels.chained
+        if together and len(chain) > 1 and all(work.chained and can_be_stitched(work) for work in chain):
+            return [*others, Chained(chain, self._lanes.blocks(samples), together)]
+        return [*others, *chain]
 
     def load(self, oracle: Oracle) -> None:
         """Upload what kernels read, and put NaN wherever they may or may not write."""
@@ -262,7 +274,9 @@ class LayerTrial:
         """Candidates share the memory of the layer's own problem."""
         return Bench(self._maker, self._kernels, self._layer, self._inputs, self._batch, self._keeps_z)
 
-    def _check(self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters) -> Sequence[Work]:
+    def _check(
+        self, bench: Bench, layer: Layer, inputs: Maps, samples: int, parameters: Parameters
+    ) -> Sequence[Enqueued]:
         case: Any = (layer, inputs, samples)
         if case not in self._oracles:
             self._oracles[case] = Oracle.of(*case)

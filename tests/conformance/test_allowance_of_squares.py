@@ -1,4 +1,4 @@
-"""What minimal algorithms may err by: their formulas on absolute values, wherever tiles begin."""
+"""What Winograd's algorithm for 3x3 taps may err by: its formulas on absolute values, wherever tiles begin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from gcnn.backend import Program
 from gcnn.backends.numpy import BACKEND
-from gcnn.conformance.allowance import evaluate, minimal
+from gcnn.conformance.allowance import evaluate, minimal_squares
 from gcnn.conformance.subject import Subject
 from gcnn.layers import Convolution
 from gcnn.network import Network
@@ -38,16 +38,20 @@ def starts(made):
 def test_outputs_are_bounded_by_the_worst_tile_that_they_are_in(border):
     x, kernels, delta = drawn(border)
     made, values = delta.shape[2:], padded(x, border)
-    filters = np.einsum("pu,ijuv,qv->ijpq", minimal.G, kernels, minimal.G)
+    filters = np.einsum("pu,ijuv,qv->ijpq", minimal_squares.G, kernels, minimal_squares.G)
     expected = np.zeros(delta.shape)
     for y, x0 in starts(made):
-        seen = np.einsum("ps,njst,qt->njpq", minimal.B, values[:, :, y + 3 : y + 9, x0 + 3 : x0 + 9], minimal.B)
-        tile = np.einsum("pa,nipq,qb->niab", minimal.A, np.einsum("ijpq,njpq->nipq", filters, seen), minimal.A)
+        seen = np.einsum(
+            "ps,njst,qt->njpq", minimal_squares.B, values[:, :, y + 3 : y + 9, x0 + 3 : x0 + 9], minimal_squares.B
+        )
+        tile = np.einsum(
+            "pa,nipq,qb->niab", minimal_squares.A, np.einsum("ijpq,njpq->nipq", filters, seen), minimal_squares.A
+        )
         for a, b in np.ndindex(4, 4):
             if 0 <= y + a < made[0] and 0 <= x0 + b < made[1]:
                 at = expected[:, :, y + a, x0 + b]
                 np.maximum(at, tile[:, :, a, b], out=at)
-    np.testing.assert_allclose(minimal.correlated(x, kernels, border), expected, rtol=1e-12)
+    np.testing.assert_allclose(minimal_squares.correlated(x, kernels, border), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -59,13 +63,21 @@ def test_gradients_are_bounded_by_the_worst_way_to_lay_tiles(border):
         products = np.zeros((*kernels.shape[:2], 6, 6))
         for y, x0 in starts(delta.shape[2:]):
             if (y + 3) % 4 == first[0] and (x0 + 3) % 4 == first[1]:
-                seen = np.einsum("ps,njst,qt->njpq", minimal.B, values[:, :, y + 3 : y + 9, x0 + 3 : x0 + 9], minimal.B)
+                seen = np.einsum(
+                    "ps,njst,qt->njpq",
+                    minimal_squares.B,
+                    values[:, :, y + 3 : y + 9, x0 + 3 : x0 + 9],
+                    minimal_squares.B,
+                )
                 spread = np.einsum(
-                    "pa,niab,qb->nipq", minimal.A, slopes[:, :, y + 3 : y + 7, x0 + 3 : x0 + 7], minimal.A
+                    "pa,niab,qb->nipq",
+                    minimal_squares.A,
+                    slopes[:, :, y + 3 : y + 7, x0 + 3 : x0 + 7],
+                    minimal_squares.A,
                 )
                 products += np.einsum("nipq,njpq->ijpq", spread, seen)
-        expected = np.maximum(expected, np.einsum("pu,ijpq,qv->ijuv", minimal.G, products, minimal.G))
-    np.testing.assert_allclose(minimal.slopes(delta, x, border), expected, rtol=1e-12)
+        expected = np.maximum(expected, np.einsum("pu,ijpq,qv->ijuv", minimal_squares.G, products, minimal_squares.G))
+    np.testing.assert_allclose(minimal_squares.slopes(delta, x, border), expected, rtol=1e-12)
 
 
 def network(**settings):
@@ -100,6 +112,6 @@ def test_only_backends_that_say_so_are_allowed_more_and_not_where_the_precision_
     ],
     ids=["stride", "taps", "padding", "shared", "table"],
 )
-def test_other_convolutions_are_bounded_as_direct_sums(layer):
-    assert not minimal.applies(Network([layer], (6, 9, 8), "mse").stages[0])
-    assert minimal.applies(network().stages[0])
+def test_it_is_not_for_other_convolutions(layer):
+    assert not minimal_squares.applies(Network([layer], (6, 9, 8), "mse").stages[0])
+    assert minimal_squares.applies(network().stages[0])

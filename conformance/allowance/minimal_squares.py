@@ -1,4 +1,4 @@
-"""Convolution that may be computed by a minimal algorithm (Winograd 1980): what F(4x4, 3x3) may err by.
+"""Convolution with 3x3 taps that may be computed by a minimal algorithm (Winograd 1980): what F(4x4, 3x3) may err by.
 
 Tiles of 4x4 outputs see 6x6 values: y = A^T ((G w G^T) * (B^T d B)) A, summed over input maps between the transforms. On absolute values
 the same formulas give what roundings are relative to; wherever tiles begin. It is added to what direct sums may err by.
@@ -26,19 +26,20 @@ TRANSFORMS = 2 * (SEEN + SEEN + TAPS)
 """Roundings besides those of the sum over maps: of transforms of values, products and taps, each along two axes."""
 
 
-def _matrices() -> tuple[Array, Array, Array]:
-    """|A|, |B^T| and |G|, a row a point, of which the last is infinity (Lavin and Gray 2016)."""
-    a, b, g = np.zeros((SEEN, MADE)), np.zeros((SEEN, SEEN)), np.zeros((SEEN, TAPS))
-    for row, point in enumerate(POINTS):
-        others = [other for other in POINTS if other != point]
-        a[row], b[row, :-1] = point ** np.arange(MADE), np.poly(others)[::-1]
-        g[row] = point ** np.arange(TAPS) / np.prod([point - other for other in others])
+def matrices(points: tuple[float, ...], made: int, taps: int) -> tuple[Array, Array, Array]:
+    """|A|, |B^T| and |G| of so many outputs and taps, a row a point, of which the last is infinity (Lavin and Gray 2016)."""
+    seen = len(points) + 1
+    a, b, g = np.zeros((seen, made)), np.zeros((seen, seen)), np.zeros((seen, taps))
+    for row, point in enumerate(points):
+        others = [other for other in points if other != point]
+        a[row], b[row, :-1] = point ** np.arange(made), np.poly(others)[::-1]
+        g[row] = point ** np.arange(taps) / np.prod([point - other for other in others])
     a[-1, -1] = g[-1, -1] = 1
-    b[-1] = np.poly(POINTS)[::-1]
+    b[-1] = np.poly(points)[::-1]
     return np.abs(a), np.abs(b), np.abs(g)
 
 
-A, B, G = _matrices()
+A, B, G = matrices(POINTS, MADE, TAPS)
 
 
 def applies(stage: Stage) -> bool:
@@ -55,7 +56,7 @@ def applies(stage: Stage) -> bool:
     return plain and max(layer.paddings(inputs)) < TAPS
 
 
-class MinimalConvolution(Linear):
+class MinimalSquares(Linear):
     """Error bounds of a convolution that a minimal algorithm may compute."""
 
     def __init__(self, layer: object, theta: Array, u: float) -> None:
