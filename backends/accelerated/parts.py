@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gcnn.backends.accelerated.fused import stages_of
 from gcnn.backends.accelerated.lanes import Lanes
 from gcnn.backends.accelerated.limits import Limits
+from gcnn.backends.accelerated.runtime import Runtime
 from gcnn.network import Stage
 
 CACHE = 1 << 20
@@ -31,8 +32,12 @@ def samples_of_part(limits: Limits, lanes: Lanes, stages: Sequence[Stage], items
     return min(batch, max(most // together, 1) * together)
 
 
-def is_dealt(limits: Limits, lanes: Lanes, batch: int, gradient: int) -> bool:
+def is_dealt(runtime: Runtime, lanes: Lanes, batch: int, part: int, gradient: int) -> bool:
     """Whether each compute unit should go through its samples alone, with a gradient of so many bytes (`per_unit.PerUnit`): where there is
     a block for every unit, and the gradient is small.
+
+    Not where the batch is one part and an end is seen late: a launch of their own then leaves its losses earlier, so that the host goes on
+    beside the gradient. Elsewhere that gains less than a launch takes.
     """
-    return lanes.blocks(batch) >= limits.compute_units and gradient <= GRADIENT
+    one = part >= batch and runtime.waits_for_all
+    return not one and lanes.blocks(batch) >= runtime.limits.compute_units and gradient <= GRADIENT

@@ -38,10 +38,9 @@ class Shares:
     @classmethod
     def of(cls, kernels: Kernels, batch: int, part: int, gradient: Buffer) -> Shares | None:
         """For a batch of which so many samples are a part; `None` where units better go through them together."""
-        limits = kernels.runtime.limits
-        if not is_dealt(limits, kernels.lanes, batch, gradient.nbytes):
+        if not is_dealt(kernels.runtime, kernels.lanes, batch, part, gradient.nbytes):
             return None
-        units = limits.compute_units
+        units = kernels.runtime.limits.compute_units
         others = kernels.alloc(
             (units - 1) * (gradient.nbytes // kernels.dtype.itemsize), "gradients of other compute units"
         )

@@ -9,9 +9,10 @@ import pytest
 
 import gcnn
 from gcnn.backend import Program
+from gcnn.backends.accelerated import per_unit
 from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
 from gcnn.backends.accelerated.lanes import Lanes
-from gcnn.backends.accelerated.parts import GRADIENT
+from gcnn.backends.accelerated.parts import GRADIENT, is_dealt
 from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.backends.opencl.backend import BACKEND
@@ -41,6 +42,8 @@ NETWORKS = {
 def dealt(device, monkeypatch):
     """A plan for so many units and blocks, of which a part holds some, the oracle's, inputs and targets, and the size of a block."""
     opened, made = BACKEND.runtime(device), []
+    # Also a batch of one part.
+    monkeypatch.setattr(per_unit, "is_dealt", lambda *of: is_dealt(*of[:3], 0, of[4]))
 
     def planned(name, units, blocks, part, variant=FUSED, update=None):
         monkeypatch.setattr(opened, "limits", replace(opened.limits, compute_units=units))
@@ -62,6 +65,15 @@ def dealt(device, monkeypatch):
     yield planned
     for plan in made:
         plan.close()
+
+
+def test_one_part_is_dealt_where_ends_are_seen_at_once(device):
+    runtime = BACKEND.runtime(device)
+    lanes = Lanes.of(runtime, 4, "vectors")
+    batch = lanes.count * max(runtime.limits.compute_units, 2)
+    assert is_dealt(runtime, lanes, batch, batch, GRADIENT) != runtime.waits_for_all
+    assert is_dealt(runtime, lanes, batch, batch - 1, GRADIENT)
+    assert not is_dealt(runtime, lanes, batch, batch - 1, GRADIENT + 1)
 
 
 def is_per_unit(plan):
