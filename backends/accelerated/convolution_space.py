@@ -115,7 +115,7 @@ class Spaces:
         planes = own.made[0] * own.taps[0] * own.sources * own.connections * self.place.blocks()
         if self.rows is None:
             return space
-        minimal, before = self.rows.forward(), self.rows.filters
+        minimal, before = self.rows.forward, self.rows.filters
         return self._or_rows(space, instructions(space.default) * planes, minimal, before, space.benchmark)
 
     def back(self, brought: bool) -> Space:
@@ -143,7 +143,7 @@ class Spaces:
         planes = BACK * prod(geometry.read[:2]) * geometry.connections * self.place.blocks()
         if self.rows is None:
             return space
-        minimal, before = self.rows.back(), 0.0 if brought else self.rows.filters
+        minimal, before = self.rows.back, 0.0 if brought else self.rows.filters
         return self._or_rows(space, instructions(default) * planes, minimal, before, benchmark)
 
     def _or_winograd(self, space: Space, shape: Shape, abreast: int) -> Space:
@@ -203,7 +203,7 @@ class Spaces:
         if self.rows is None or maps < 2:
             return space
         direct = instructions(default) * kernels * geometry.connections * outputs
-        minimal, before = self.rows.gradient(), 0.0 if brought else self.rows.see + cost.LAUNCH
+        minimal, before = self.rows.gradient, 0.0 if brought else self.rows.see + cost.LAUNCH
         return self._or_rows(space, direct, minimal, before, self._beside(space))
 
     def _split(self, items: int) -> int:

@@ -67,14 +67,14 @@ class Rows:
 
     def forward(self, samples: int, kept: Buffer, target: Buffer, options: Mapping[str, object]) -> Work:
         """Into `target`, and what is kept of it; the layer's options say what that is."""
-        place, tile = self._place, self._costs.forward()
+        place, tile = self._place, self._costs.forward
         arguments: list[Argument] = [self._seen, self._weights, place.theta, place.theta0, kept, target, *self._offsets]
         groups = (place.blocks(samples) * tile.items,)
         return self._bind("_forward", "forward", groups, arguments, **options, **tile.defines)
 
     def backpropagate(self, samples: int, values: Sequence[Buffer], options: Mapping[str, object]) -> list[Work]:
         """From δ, brought to points, to the input; `values` and options are for φ' of the layer below."""
-        place, tile, own = self._place, self._costs.back(), self._geometry
+        place, tile, own = self._place, self._costs.back, self._geometry
         assert tile is not None, "rows that are too wide"
         rows, blocks = own.maps * prod(own.made[:2]), place.blocks(samples)
         arguments = (self._slopes, self._weights, *values, place.dy_in, *self._offsets)
@@ -85,7 +85,7 @@ class Rows:
 
     def gradient(self, samples: int) -> Work:
         """From δ and what was `see`n to the gradient."""
-        place, tile = self._place, self._costs.gradient()
+        place, tile = self._place, self._costs.gradient
         assert tile is not None, "rows that are too wide"
         count, _ = place.counts(samples)
         arguments: list[Argument] = [

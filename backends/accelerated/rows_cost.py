@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -94,6 +95,7 @@ class RowsCost:
         count = self.place.blocks() * self.geometry.sources * prod(self.geometry.read[:2]) * self.row_tiles
         return count * (self.how.adds(self.how.b) + self.how.seen * WEIGHT + self.how.points * KEPT / 2)
 
+    @cached_property
     def forward(self) -> RowsTile:
         """Of the forward kernel, with its inputs brought to points."""
         geometry, how, (unit_y, _) = self.geometry, self.how, self.unit
@@ -119,6 +121,7 @@ class RowsCost:
         every = list(product(maps, heights, range(1, min(self.row_tiles, ACROSS) + 1)))
         return _least([tile(*one) for one in every if few(*one)] or [tile(*every[0])])
 
+    @cached_property
     def back(self) -> RowsTile | None:
         """Of the kernel back to the input, with what slopes are brought to; `None` where a row is too wide for it."""
         geometry, how, across = self.geometry, self.how, self.row_tiles
@@ -152,6 +155,7 @@ class RowsCost:
         fitting = [tile(m, r) for m, r in every if (m * r + 1) * across < VECTOR_REGISTERS]
         return _least(fitting) if fitting else None
 
+    @cached_property
     def gradient(self) -> RowsTile | None:
         """Of the gradient's kernel; `None` where so many rows of taps do not fit the registers, or a row of outputs the first cache."""
         geometry, how, across = self.geometry, self.how, self.row_tiles
@@ -200,5 +204,5 @@ def quickest_rows(place: Place, geometry: Geometry, unit: tuple[int, int]) -> Ro
 
 
 def _of_all(costs: RowsCost) -> tuple[int, float]:
-    passes = [costs.forward(), costs.back(), costs.gradient()]
+    passes = [costs.forward, costs.back, costs.gradient]
     return passes.count(None), sum(one.instructions for one in passes if one is not None) + costs.filters
