@@ -10,8 +10,8 @@ import pytest
 import gcnn
 from gcnn.backends.accelerated.plan import FUSED, NARROW
 from gcnn.backends.accelerated.tuning.choosers import Defaults
-from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.layers import Convolution, Dense, MaxPooling
+from tests.opencl.beside_oracle import follows_its_parameters, oracle_of
 
 FORWARD = "convolution_forward.forward"
 BACK = "convolution_backpropagate.backpropagate"
@@ -54,8 +54,7 @@ def test_they_give_what_the_oracle_gives(made, name, passes):
     chooser = Wanted(frozenset(passes))
     plan, theta = made(layers, inputs, chooser, batch=37)
     assert chooser.asked == ALL
-    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", 37)
-    oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
+    oracle = oracle_of(plan, theta, 37)
     rng = np.random.default_rng(0)
     for samples in (37, 5):
         x, v = (rng.standard_normal((samples, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
@@ -78,14 +77,13 @@ def test_they_give_what_the_oracle_gives(made, name, passes):
 @pytest.mark.parametrize("name", ["two layers", "tiles that overlap"])
 def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made, name, passes):
     layers, inputs = CASES[name]
-    rng = np.random.default_rng(0)
     found = []
     for part in (None, 1):  # at least a block
         chooser = Wanted(frozenset(passes))
         plan, _ = made(layers, inputs, chooser, part=part, batch=37)
         assert chooser.asked == ALL
-        x, t = (rng.standard_normal((37, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
         rng = np.random.default_rng(0)
+        x, t = (rng.standard_normal((37, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
         plan.loss_gradient(x, t)
         once = plan.vectors.download(plan.gradient)
         plan.loss_gradient(x, t)
@@ -101,8 +99,7 @@ def test_units_without_samples_add_nothing(made, passes):
     layers, inputs = CASES["two layers"]
     plan, theta = made(layers, inputs, Wanted(frozenset(passes)), batch=64, part=1)
     assert plan._for(plan.report()["part"]).dealt
-    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", 64)
-    oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
+    oracle = oracle_of(plan, theta, 64)
     rng = np.random.default_rng(0)
     for samples in (64, 3):
         x, t = (rng.standard_normal((samples, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
@@ -114,12 +111,7 @@ def test_units_without_samples_add_nothing(made, passes):
 
 def test_points_of_taps_are_formed_from_the_parameters_of_every_call(made):
     plan, theta = made(*CASES["stride and padding"], Wanted())
-    x = np.random.default_rng(0).standard_normal((13, 2, 13, 14))
-    first = plan.forward(x)
-    plan.vectors.copy(plan.vectors.upload(np.zeros_like(theta)), plan.theta)
-    assert not plan.forward(x).any()
-    plan.vectors.copy(plan.vectors.upload(theta), plan.theta)
-    np.testing.assert_array_equal(plan.forward(x), first)
+    follows_its_parameters(plan, theta, np.random.default_rng(0).standard_normal((13, 2, 13, 14)))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import gcnn
 from gcnn.backends.accelerated.plan import FUSED, NARROW
 from gcnn.backends.accelerated.tuning.choosers import Defaults
 from gcnn.backends.accelerated.winograd import MADE
-from gcnn.backends.numpy import BACKEND as ORACLE
 from gcnn.layers import Convolution, Dense, MaxPooling
+from tests.opencl.beside_oracle import follows_its_parameters, oracle_of
 
 
 class Wanted(Defaults):
@@ -58,8 +58,7 @@ def test_it_gives_what_the_oracle_gives(made, name, outputs, variant, batch, til
     chooser = Wanted(outputs, *tile)
     plan, theta = made(layers, inputs, chooser, batch=batch, variant=variant)
     assert set(chooser.asked) == NAMES
-    oracle = ORACLE.plan(plan.program, ORACLE.devices()[0], "float64", batch)
-    oracle.vectors.copy(oracle.vectors.upload(theta), oracle.theta)
+    oracle = oracle_of(plan, theta, batch)
     rng = np.random.default_rng(0)
     x, v = (rng.standard_normal((batch, *maps.shape)) for maps in (plan.program.inputs, plan.program.outputs))
     for found, expected in (
@@ -93,12 +92,7 @@ def test_gradients_of_parts_add_up_and_those_of_calls_do_not(made, outputs):
 
 def test_filters_are_formed_from_the_parameters_of_every_call(made):
     plan, theta = made(*CASES["odd and even"], Wanted(2))
-    x = np.random.default_rng(0).standard_normal((13, 3, 7, 8))
-    first = plan.forward(x)
-    plan.vectors.copy(plan.vectors.upload(np.zeros_like(theta)), plan.theta)
-    assert not plan.forward(x).any()
-    plan.vectors.copy(plan.vectors.upload(theta), plan.theta)
-    np.testing.assert_array_equal(plan.forward(x), first)
+    follows_its_parameters(plan, theta, np.random.default_rng(0).standard_normal((13, 3, 7, 8)))
 
 
 @pytest.mark.parametrize(
