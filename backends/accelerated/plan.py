@@ -160,6 +160,7 @@ class AcceleratedPlan:
         self._bound.gates.y.begin(self.program.outputs.shape, len(x), out)
         for launches in self._parts(len(x), to=None):
             self._enqueue(launches.inference)
+        self._linger(len(x))
         return self._bound.gates.y.finish()
 
     @_exclusive
@@ -167,6 +168,7 @@ class AcceleratedPlan:
         self._upload(x, t)
         for launches in self._parts(len(x), to=None):
             self._enqueue(launches.evaluation)
+        self._linger(len(x))
         return self._mean(self._losses(len(x)), len(x))
 
     @_exclusive
@@ -286,6 +288,8 @@ class AcceleratedPlan:
             self._enqueue(beside)
         else:
             self._enqueue(beside)
+            if in_shares:
+                self._linger(samples)
             losses = self._losses(samples)
         return self._mean(losses, samples)
 
@@ -303,6 +307,11 @@ class AcceleratedPlan:
     def _enqueue(self, launches: Sequence[Callable[[], None]]) -> None:
         for launch in launches:
             launch()
+
+    def _linger(self, samples: int) -> None:
+        """After the last launch of a call which each unit has blocks of; where units share works, the next waits longer so."""
+        if self._lanes.blocks(samples) >= self._runtime.limits.compute_units:
+            self._runtime.linger()
 
     def _losses(self, samples: int) -> Array:
         """Waits for the losses of the samples."""

@@ -202,6 +202,11 @@ class Runtime(Protocol):
         Scalars are NumPy's, so that their size is the one that the kernel declares: np.float32(x), not x.
         """
 
+    def linger(self) -> None:
+        """What was enqueued is all for now, and the next is expected soon: a device whose threads would sleep may keep them awake for a
+        moment. Nothing waits for that.
+        """
+
     def mark(self) -> Event:
         """A mark after everything enqueued so far."""
 

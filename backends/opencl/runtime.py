@@ -18,6 +18,7 @@ from gcnn.backends.accelerated.limits import Limits, check_allocation, check_lau
 from gcnn.backends.accelerated.runtime import Buffer, Event, Kernel, MemoryUse, Tally
 from gcnn.backends.opencl.build import build
 from gcnn.backends.opencl.faults import explain
+from gcnn.backends.opencl.lingering import Lingering, may_linger
 from gcnn.backends.opencl.settling import settles
 from gcnn.backends.opencl.transfers import (
     bytes_of,
@@ -72,6 +73,8 @@ class OpenCLRuntime:
         self._tally = Tally()
         self._programs: OrderedDict[str, OpenCLProgram] = OrderedDict()
         self._uploads: list[Any] = []
+        self._lingers = self._shares and may_linger(device, limits.compute_units)
+        self._lingering: Lingering | None = None
         self._lock = threading.RLock()
         try:
             self.context = context or cl.Context([handle])
@@ -181,7 +184,21 @@ class OpenCLRuntime:
         if self.waits_for_all:
             self.synchronize()
 
+    def linger(self) -> None:
+        self.check()
+        if self._lingers and self._lingering is None:
+            with self._lock:
+                self._lingering = self._lingering or Lingering(self, self.limits.compute_units)
+        if self._lingering is not None:
+            self._lingering.begin()
+
+    def goes_on(self) -> None:
+        """There is more to do, or somebody waits for all: nothing lingers any longer."""
+        if self._lingering is not None:
+            self._lingering.end()
+
     def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self.goes_on()
         try:
             return transfer(*arguments, **options)
         except self._cl.Error as error:
@@ -194,6 +211,7 @@ class OpenCLRuntime:
         if target.host is not None:
             self.upload(np.full(count, value), target, offset)
             return
+        self.goes_on()
         try:
             self._cl.enqueue_fill_buffer(self.queue, target.raw, value, offset, count * value.nbytes)
         except self._cl.Error as error:
@@ -242,6 +260,7 @@ class OpenCLRuntime:
 
     def mark(self) -> OpenCLEvent:
         self.check()
+        self.goes_on()
         return OpenCLEvent(self._cl.enqueue_marker(self.queue))
 
     def wait_for(self, buffer: Buffer) -> None:
@@ -265,6 +284,7 @@ class OpenCLRuntime:
 
     def synchronize(self) -> None:
         self.check()
+        self.goes_on()
         uploads, self._uploads = self._uploads, []
         try:
             self.queue.finish()
@@ -279,7 +299,7 @@ class OpenCLRuntime:
         if self._closed or self._process != os.getpid():
             return
         self.synchronize()
-        self._closed = True
+        self._closed, self._lingering = True, None
         self._programs.clear()
         for buffer in self._tally.live:
             buffer.raw.release()
@@ -395,6 +415,7 @@ class OpenCLLaunch:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
         for buffer in self._shared:
             buffer.used = done
+        owner.goes_on()
 
 
 def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
