@@ -8,6 +8,7 @@ from gcnn.backend import Program
 from gcnn.backends.accelerated.layer import DeviceLayer
 from gcnn.backends.accelerated.runtime import Buffer
 from gcnn.backends.accelerated.work import Setting, Work
+from gcnn.maps import Array
 
 CLOSED = {
     ("cross_entropy", "softmax"): 4,
@@ -42,6 +43,8 @@ class DeviceLoss:
         self.targets = place.values(place.outputs, name="targets")
         size = kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize
         self.samples = kernels.runtime.zeros(size, "losses of the samples", shared=True)
+        host = self.samples.host
+        self._seen = np.empty(size // kernels.wide.itemsize, kernels.wide) if host is None else host.view(kernels.wide)
         self.factor = Setting(kernels.real(0.0))
         self._scaled = 0
         weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
@@ -56,6 +59,15 @@ class DeviceLoss:
         if samples != self._scaled:
             self.factor.change(self._last.place.kernels.real(self.scale(samples)))
             self._scaled = samples
+
+    def read(self, samples: int) -> Array:
+        """The losses of a call's so many samples, not scaled, when they are there; they stay until the next call."""
+        kernels = self._last.place.kernels
+        if self.samples.host is None:
+            kernels.runtime.download(self.samples, self._seen)
+        else:
+            kernels.runtime.wait_for(self.samples)
+        return self._seen[: kernels.lanes.blocks(samples) * kernels.lanes.count]
 
     def evaluate(self, samples: int) -> list[Work]:
         """The losses of so many samples, those of a part, and δ of the last layer."""

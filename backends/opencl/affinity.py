@@ -10,10 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 _SET_BY = "GCNN_AFFINITY_SET_BY"
 """Holds the process that asked for pinning: what it starts inherits the request, but not the machine."""
 
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Of Linux's control groups, version 2: "max", or microseconds, of so many."""
 _WORKERS = (
     "OMPI_COMM_WORLD_SIZE",  # Open MPI
     "PMI_SIZE",  # MPICH, Intel MPI
@@ -26,7 +29,9 @@ _WORKERS = (
 
 
 def owns_machine(environment: Mapping[str, str]) -> bool:
-    """Whether this process may take all cores: no worker of a launcher, a test run or a pool, and not confined to some."""
+    """Whether this process may take all cores: no worker of a launcher, a test run or a pool, and not confined to some
+    or rationed.
+    """
     if any(name in environment for name in _WORKERS):
         return False
     if environment.get(_SET_BY, str(os.getpid())) != str(os.getpid()):
@@ -34,7 +39,18 @@ def owns_machine(environment: Mapping[str, str]) -> bool:
     # Workers of multiprocessing, concurrent.futures and joblib.
     if multiprocessing.parent_process() is not None:
         return False
-    return not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) == os.cpu_count()
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != os.cpu_count():
+        return False
+    return not _is_rationed()
+
+
+def _is_rationed() -> bool:
+    """Whether the control group, a container's, gets less time than all cores have."""
+    try:
+        quota, period = QUOTA.read_text().split()
+        return quota != "max" and int(quota) < (os.cpu_count() or 1) * int(period)
+    except (OSError, ValueError):  # none, or of another kind than is known
+        return False
 
 
 def set_affinity() -> None:

@@ -19,7 +19,7 @@ from gcnn.backends.opencl.affinity import owns_machine
 if TYPE_CHECKING:
     from gcnn.backends.opencl.runtime import OpenCLRuntime
 
-POLLS = 200_000
+POLLS = 800_000
 """Looks at what the host says, until threads sleep after all: some 200 µs."""
 _LARGEST = 2**32 - 1
 """Where counts begin anew."""

@@ -43,6 +43,17 @@ class TestSetAffinity:
         affinity.set_affinity()
         assert "POCL_AFFINITY" not in os.environ
 
+    @pytest.mark.parametrize(
+        ("quota", "pins"), [("max 100000", True), ("{all} 100000", True), ("150000 100000", False)]
+    )
+    def test_a_container_that_gets_less_time_than_all_cores_have_does_not(self, monkeypatch, tmp_path, quota, pins):
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+        monkeypatch.setattr(affinity, "QUOTA", tmp_path / "cpu.max")
+        affinity.QUOTA.write_text(quota.format(all=2 * 100000) + "\n")
+        affinity.set_affinity()
+        assert ("POCL_AFFINITY" in os.environ) == pins
+
     def test_what_a_pinned_process_starts_is_not_pinned_to_the_same_cores(self, monkeypatch):
         affinity.set_affinity()
         monkeypatch.setenv(affinity._SET_BY, "1")
