@@ -24,8 +24,6 @@ from gcnn.optimizers import Momentum
 
 STEPS = 20
 """Of a block."""
-
-
 WAITS = "linger"
 """The kernel that computes nothing, but keeps threads awake (kernels/lingering.cl)."""
 

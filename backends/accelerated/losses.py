@@ -43,8 +43,6 @@ class DeviceLoss:
         self.targets = place.values(place.outputs, name="targets")
         size = kernels.lanes.blocks(batch) * kernels.lanes.count * kernels.wide.itemsize
         self.samples = kernels.runtime.zeros(size, "losses of the samples", shared=True)
-        host = self.samples.host
-        self._seen = np.empty(size // kernels.wide.itemsize, kernels.wide) if host is None else host.view(kernels.wide)
         self.factor = Setting(kernels.real(0.0))
         self._scaled = 0
         weights = np.ones(place.outputs) if program.loss.weights is None else np.asarray(program.loss.weights)
@@ -63,11 +61,13 @@ class DeviceLoss:
     def read(self, samples: int) -> Array:
         """The losses of a call's so many samples, not scaled, when they are there; they stay until the next call."""
         kernels = self._last.place.kernels
+        runtime, count = kernels.runtime, kernels.lanes.blocks(samples) * kernels.lanes.count
         if self.samples.host is None:
-            kernels.runtime.download(self.samples, self._seen)
-        else:
-            kernels.runtime.wait_for(self.samples)
-        return self._seen[: kernels.lanes.blocks(samples) * kernels.lanes.count]
+            losses = np.empty(count, kernels.wide)
+            runtime.download(self.samples, losses)
+            return losses
+        runtime.wait_for(self.samples)
+        return self.samples.host.view(kernels.wide)[:count]
 
     def evaluate(self, samples: int) -> list[Work]:
         """The losses of so many samples, those of a part, and δ of the last layer."""

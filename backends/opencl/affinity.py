@@ -16,7 +16,8 @@ _SET_BY = "GCNN_AFFINITY_SET_BY"
 """Holds the process that asked for pinning: what it starts inherits the request, but not the machine."""
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Of Linux's control groups, version 2: "max", or microseconds, of so many."""
+"""Of a container in Linux's control groups, version 2: microseconds of processors, or "max", in a period of so many."""
+
 _WORKERS = (
     "OMPI_COMM_WORLD_SIZE",  # Open MPI
     "PMI_SIZE",  # MPICH, Intel MPI
@@ -29,9 +30,7 @@ _WORKERS = (
 
 
 def owns_machine(environment: Mapping[str, str]) -> bool:
-    """Whether this process may take all cores: no worker of a launcher, a test run or a pool, and not confined to some
-    or rationed.
-    """
+    """Whether this process may take all cores: no worker of a launcher, a test run or a pool, not confined to some, nor rationed."""
     if any(name in environment for name in _WORKERS):
         return False
     if environment.get(_SET_BY, str(os.getpid())) != str(os.getpid()):

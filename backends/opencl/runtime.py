@@ -113,7 +113,10 @@ class OpenCLRuntime:
         # pyopencl takes none that is read-only, and kernels none whose values begin in between.
         if self._lending is None or not (host.flags.writeable and host.flags.aligned):
             return None
-        raw = self._guarded(self._lending, self._cl, self.context, host)
+        try:
+            raw = self._lending(self._cl, self.context, host)
+        except self._cl.Error as error:
+            raise explain(error, self.device.name, "lending") from error
         return Buffer(self, raw, host.nbytes, "an array of the host", bytes_of(host))
 
     def zeros(self, nbytes: int, name: str = "buffer", shared: bool = False) -> Buffer:
@@ -186,19 +189,24 @@ class OpenCLRuntime:
 
     def linger(self) -> None:
         self.check()
-        if self._lingers and self._lingering is None:
+        if not self._lingers:
+            return
+        try:
             with self._lock:
-                self._lingering = self._lingering or Lingering(self, self.limits.compute_units)
-        if self._lingering is not None:
-            self._lingering.begin()
+                lingering = self._lingering = self._lingering or Lingering(self)
+            lingering.begin()
+        except DeviceError:
+            # Nobody asked for it, and nothing but time depends on it.
+            self._lingers, self._lingering = False, None
 
-    def goes_on(self) -> None:
-        """There is more to do, or somebody waits for all: nothing lingers any longer."""
-        if self._lingering is not None:
-            self._lingering.end()
+    def end_lingering(self) -> None:
+        """There is more to do, or somebody waits for all."""
+        lingering = self._lingering
+        if lingering is not None:
+            lingering.end()
 
     def _guarded(self, transfer: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        self.goes_on()
+        self.end_lingering()
         try:
             return transfer(*arguments, **options)
         except self._cl.Error as error:
@@ -211,7 +219,7 @@ class OpenCLRuntime:
         if target.host is not None:
             self.upload(np.full(count, value), target, offset)
             return
-        self.goes_on()
+        self.end_lingering()
         try:
             self._cl.enqueue_fill_buffer(self.queue, target.raw, value, offset, count * value.nbytes)
         except self._cl.Error as error:
@@ -260,7 +268,7 @@ class OpenCLRuntime:
 
     def mark(self) -> OpenCLEvent:
         self.check()
-        self.goes_on()
+        self.end_lingering()
         return OpenCLEvent(self._cl.enqueue_marker(self.queue))
 
     def wait_for(self, buffer: Buffer) -> None:
@@ -284,7 +292,7 @@ class OpenCLRuntime:
 
     def synchronize(self) -> None:
         self.check()
-        self.goes_on()
+        self.end_lingering()
         uploads, self._uploads = self._uploads, []
         try:
             self.queue.finish()
@@ -406,6 +414,11 @@ class OpenCLLaunch:
             self._shared = [each for each in self._arguments if isinstance(each, Buffer) and each.host is not None]
 
     def __call__(self) -> None:
+        self.enqueue()
+        self._owner.end_lingering()
+
+    def enqueue(self) -> None:
+        """The same, while whatever lingers goes on."""
         owner = self._owner
         if owner._closed or owner._process != os.getpid():
             owner.check()
@@ -415,7 +428,6 @@ class OpenCLLaunch:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
         for buffer in self._shared:
             buffer.used = done
-        owner.goes_on()
 
 
 def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from gcnn.backends.accelerated.backend import MAKERS, TOGETHER
 from gcnn.backends.accelerated.plan import FUSED, AcceleratedPlan
 from gcnn.backends.accelerated.runtime import Buffer, Runtime
 from gcnn.backends.numpy import BACKEND as ORACLE
-from gcnn.backends.opencl import discovery
+from gcnn.backends.opencl import affinity, discovery
 from gcnn.backends.opencl.backend import BACKEND
 from gcnn.layers import Layer
 
@@ -33,6 +34,16 @@ def device(request) -> Device:
             return entry
     reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in found if not isinstance(entry, Device))
     pytest.skip(f"not run: no usable device of {PLATFORMS[request.param]}. {reasons}")
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path) -> None:
+    """A process that has the machine to itself, and has set nothing."""
+    for name in (*affinity._WORKERS, affinity._SET_BY, "POCL_AFFINITY", "GCNN_AFFINITY", "GCNN_LINGER"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "cpu_count", lambda: len(os.sched_getaffinity(0)))
+    monkeypatch.setattr(affinity, "QUOTA", tmp_path / "none")
 
 
 @pytest.fixture
@@ -126,8 +137,6 @@ def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a script in a fresh process, which ends after a minute whatever it does."""
 
     def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        import os
-
         root = Path(__file__).parents[2]
         # Warnings are errors here too; the user's settings stay, but not what this process set for itself.
         own = {"OCL_ICD_VENDORS", "POCL_AFFINITY", "GCNN_AFFINITY_SET_BY"}

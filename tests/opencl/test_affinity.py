@@ -7,15 +7,6 @@ import pytest
 from gcnn.backends.opencl import affinity
 
 
-@pytest.fixture
-def alone(monkeypatch):
-    """A process that has the machine to itself."""
-    for name in (*affinity._WORKERS, affinity._SET_BY, "POCL_AFFINITY", "GCNN_AFFINITY"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(os, "cpu_count", lambda: len(os.sched_getaffinity(0)))
-
-
 @pytest.mark.usefixtures("alone")
 class TestSetAffinity:
     def test_a_process_with_the_machine_to_itself_asks_for_pinning(self):

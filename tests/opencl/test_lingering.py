@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -10,21 +10,13 @@ import pytest
 
 import gcnn
 from gcnn.backend import Device
-from gcnn.backends.opencl import affinity, lingering
+from gcnn.backends.accelerated.errors import DeviceError
+from gcnn.backends.opencl import lingering
 from gcnn.backends.opencl.lingering import Lingering, may_linger
 from gcnn.layers import Convolution, Dense, MaxPooling
 from gcnn.optimizers import Momentum
 
 POCL = Device("opencl", 0, "a processor", "cpu", ("float32",), {"platform": "Portable Computing Language"})
-
-
-@pytest.fixture
-def alone(monkeypatch):
-    """A process that has the machine to itself."""
-    for name in (*affinity._WORKERS, affinity._SET_BY, "GCNN_LINGER"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setattr(os, "cpu_count", lambda: len(os.sched_getaffinity(0)))
 
 
 @pytest.mark.usefixtures("alone")
@@ -69,11 +61,11 @@ def running(runtime) -> bool:
 def test_it_lasts_until_it_is_ended_and_no_longer(patient):
     patient.linger()
     assert running(patient)
-    patient.goes_on()
+    patient.end_lingering()
     assert not running(patient)
     patient.linger()
     assert running(patient)
-    patient.goes_on()
+    patient.end_lingering()
     assert not running(patient)
 
 
@@ -86,20 +78,73 @@ def test_it_lasts_a_moment_at_most(patient, monkeypatch):
 def test_one_that_is_ended_before_it_begins_does_not_last(patient):
     for _ in range(3):
         patient.linger()
-        patient.goes_on()
+        patient.end_lingering()
     assert not running(patient)
 
 
 def test_its_counts_begin_anew(patient):
-    long = Lingering(patient, patient.limits.compute_units)
-    counts = long._launch._arguments[0]
-    patient.upload(np.full(counts.nbytes // 4, 2**32 - 2, np.uint32), counts)
-    long._begun, long._ended[0] = 2**32 - 2, 2**32 - 2
+    long = Lingering(patient)
+    long._begun = 2**32 - 2
+    long.end()
     for _ in range(4):
         long.begin()
         assert running(patient)
         long.end()
         assert not running(patient)
+
+
+def test_an_interruption_while_it_is_enqueued_costs_nothing_later(patient, monkeypatch):
+    class Interrupted(BaseException):
+        pass
+
+    patient.linger()
+    launch = patient._lingering._launch
+    enqueue = launch._enqueue
+    for after in (False, True):
+
+        def interrupt(*arguments, after=after):
+            if after:
+                enqueue(*arguments)
+            raise Interrupted
+
+        launch._enqueue = interrupt
+        with pytest.raises(Interrupted):
+            patient.linger()
+        launch._enqueue = enqueue
+        patient.linger()
+        assert running(patient)
+        patient.end_lingering()
+        assert not running(patient)
+
+
+def test_a_step_does_without_it_where_it_cannot_be_made(patient, monkeypatch):
+    def refuse(runtime):
+        raise DeviceError("no memory")
+
+    monkeypatch.setattr("gcnn.backends.opencl.runtime.Lingering", refuse)
+    patient.linger()
+    patient.linger()
+    assert not patient._lingers
+
+
+def test_its_memory_is_nobodys(patient):
+    patient.linger()
+    assert patient.memory().buffers == 0
+    patient.end_lingering()
+
+
+def test_threads_that_enqueue_at_a_time_leave_none_behind(patient):
+    def often():
+        for _ in range(300):
+            patient.linger()
+            patient.end_lingering()
+
+    threads = [threading.Thread(target=often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not running(patient)
 
 
 def test_whatever_is_enqueued_or_waited_for_ends_it(patient, compile_text):
@@ -133,30 +178,40 @@ def test_what_is_shared_is_read_while_it_lasts(patient, compile_text):
     patient.download(seen, host)
     assert host[0] == 1
     assert running(patient)
-    patient.goes_on()
+    patient.end_lingering()
 
 
 def test_a_runtime_that_is_closed_lingers_no_longer(patient):
     patient.linger()
     patient.close()
-    patient.goes_on()
+    patient.end_lingering()
 
 
+def test_memory_that_is_lent_does_not_end_it(patient):
+    patient.linger()
+    lent = patient.lend(np.zeros(1 << 20, np.uint8))
+    assert lent is not None
+    assert running(patient)
+    patient.end_lingering()
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_process_that_ends_or_forks_waits_for_no_more_than_a_moment(run_python, device):
     script = """
         import os, sys
         from gcnn.backends.opencl import discovery
         device = discovery.devices()[int(sys.argv[1])]
         runtime = discovery.open_runtime(device)
+        runtime._lingers = True
         runtime.linger()
         if os.fork() == 0:
             os._exit(0)
         os.wait()
         runtime.linger()
-        print("ended")
+        print(runtime._lingering._begun)
     """
     done = run_python(script, str(device.index))
-    assert done.stdout == "ended\n", done.stderr
+    assert done.stdout == "2\n", done.stderr
 
 
 LAYERS = [Convolution(4, 3, activation="relu"), MaxPooling(2), Dense(3, activation="softmax")]
