@@ -1,16 +1,18 @@
 /* Stay awake until the host has enqueued more (backends/opencl/lingering.py).
  *
- *   linger   ends when the host has set ended[0] to `number` or more, at the latest after POLLS looks at it
+ *   linger   launch number n, which counts[1 + group] counts, ends when the host has set counts[0] to n or more, at the latest after POLLS looks
  *
  * Counts begin anew at 2^32: their difference tells which is ahead.
- * Grid: (threads that shall not sleep). Group: one item.   Memory: ended, which host and device see at any time.
+ * Grid: (threads that shall not sleep). Group: one item.   Memory: counts, which host and device see at any time.
  * Defines: those of prelude.h; POLLS.
  */
 #include "prelude.h"
 
-KERNEL void linger(int number, GLOBAL const int* ended)
+KERNEL void linger(GLOBAL unsigned int* counts)
 {
-    volatile GLOBAL const int* said = ended;
-    for (int poll = 0; poll < POLLS && (int)((unsigned int)said[0] - (unsigned int)number) < 0; ++poll) {
+    volatile GLOBAL const unsigned int* ended = counts;
+    const unsigned int number = counts[1 + GROUP_ID(0)] + 1;
+    counts[1 + GROUP_ID(0)] = number;
+    for (int poll = 0; poll < POLLS && (int)(ended[0] - number) < 0; ++poll) {
     }
 }

@@ -35,31 +35,34 @@ def may_linger(device: Device, units: int) -> bool:
 
 
 class Lingering:
-    """The launch that waits, and its end. Safe for threads: where one begins while another enqueues, it ends at once.
+    """The launch that waits, and its end. Safe for threads: what begins while another enqueues may last its moment.
 
     Its memory is the runtime's own, and counted as nobody's.
     """
 
     def __init__(self, runtime: OpenCLRuntime) -> None:
-        raw, host = shared_memory(runtime._cl, runtime.context, runtime.queue, np.dtype(np.uint32).itemsize)
-        ended = Buffer(runtime, raw, host.nbytes, "launches that wait no more", host)
-        self._ended = host.view(np.uint32)
-        self._ended[0] = self._begun = 0
-        program = runtime.compile(kernels.source("lingering.cl"), "lingering.cl", {"REAL_BITS": 32, "POLLS": POLLS})
         # One unit is left to the host.
-        grid = (runtime.limits.compute_units - 1,)
-        self._launch = runtime.bind(program.kernel("linger"), grid, (1,), (np.int32(0), ended))
-        self._lock = threading.RLock()
+        units = runtime.limits.compute_units - 1
+        raw, host = shared_memory(
+            runtime._cl, runtime.context, runtime.queue, (1 + units) * np.dtype(np.uint32).itemsize
+        )
+        self._counts = host.view(np.uint32)
+        self._counts[:] = 0
+        program = runtime.compile(kernels.source("lingering.cl"), "lingering.cl", {"REAL_BITS": 32, "POLLS": POLLS})
+        counts = Buffer(runtime, raw, host.nbytes, "launches that wait", host)
+        self._launch = runtime.bind(program.kernel("linger"), (units,), (1,), (counts,))
+        self._begun, self._lock = 0, threading.RLock()
 
     def begin(self) -> None:
         """Enqueue it behind everything else."""
         with self._lock:
-            # Counted first: what interrupts this may leave a number out, but none that is never ended.
-            self._begun = (self._begun + 1) & _LARGEST
-            self._launch.set(0, np.uint32(self._begun).view(np.int32))
-            self._launch.enqueue()
+            # An interruption between the launch and its count here: the device is ahead, and would wait for ever more.
+            ahead = (int(self._counts[1]) - self._begun) & _LARGEST
+            missed = ahead if ahead <= _LARGEST // 2 else 0
+            self._launch()
+            self._begun = (self._begun + missed + 1) & _LARGEST
 
     def end(self) -> None:
         """Now that more is enqueued, or somebody waits for all."""
         with self._lock:
-            self._ended[0] = self._begun
+            self._counts[0] = self._begun

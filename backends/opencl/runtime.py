@@ -414,11 +414,6 @@ class OpenCLLaunch:
             self._shared = [each for each in self._arguments if isinstance(each, Buffer) and each.host is not None]
 
     def __call__(self) -> None:
-        self.enqueue()
-        self._owner.end_lingering()
-
-    def enqueue(self) -> None:
-        """The same, while whatever lingers goes on."""
         owner = self._owner
         if owner._closed or owner._process != os.getpid():
             owner.check()
@@ -428,6 +423,7 @@ class OpenCLLaunch:
             raise explain(error, owner.device.name, f"launching kernel {self.name!r}") from error
         for buffer in self._shared:
             buffer.used = done
+        owner.end_lingering()
 
 
 def sizes(grid: tuple[int, ...], block: tuple[int, ...] | None) -> tuple[tuple[int, ...], tuple[int, ...] | None]:

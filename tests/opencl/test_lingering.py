@@ -85,7 +85,7 @@ def test_one_that_is_ended_before_it_begins_does_not_last(patient):
 def test_its_counts_begin_anew(patient):
     long = Lingering(patient)
     long._begun = 2**32 - 2
-    long.end()
+    long._counts[:] = 2**32 - 2
     for _ in range(4):
         long.begin()
         assert running(patient)
@@ -98,23 +98,28 @@ def test_an_interruption_while_it_is_enqueued_costs_nothing_later(patient, monke
         pass
 
     patient.linger()
+    patient.end_lingering()
     launch = patient._lingering._launch
     enqueue = launch._enqueue
-    for after in (False, True):
+    for before in (False, True):
 
-        def interrupt(*arguments, after=after):
-            if after:
+        def interrupt(*arguments, before=before):
+            if not before:
                 enqueue(*arguments)
             raise Interrupted
 
-        launch._enqueue = interrupt
+        monkeypatch.setattr(launch, "_enqueue", interrupt)
         with pytest.raises(Interrupted):
             patient.linger()
-        launch._enqueue = enqueue
-        patient.linger()
-        assert running(patient)
-        patient.end_lingering()
+        monkeypatch.setattr(launch, "_enqueue", enqueue)
+        # One that was enqueued and not counted lasts its moment, and no more.
+        patient._lingering._counts[0] += not before
         assert not running(patient)
+        for _ in range(2):
+            patient.linger()
+            assert running(patient)
+            patient.end_lingering()
+            assert not running(patient)
 
 
 def test_a_step_does_without_it_where_it_cannot_be_made(patient, monkeypatch):
@@ -166,7 +171,7 @@ def test_whatever_is_enqueued_or_waited_for_ends_it(patient, compile_text):
     for name, end in ends.items():
         patient.linger()
         end()
-        assert patient._lingering._ended[0] == patient._lingering._begun, name
+        assert patient._lingering._counts[0] == patient._lingering._begun, name
         assert not running(patient), name
 
 
@@ -185,6 +190,7 @@ def test_a_runtime_that_is_closed_lingers_no_longer(patient):
     patient.linger()
     patient.close()
     patient.end_lingering()
+    assert patient._lingering is None
 
 
 def test_memory_that_is_lent_does_not_end_it(patient):
