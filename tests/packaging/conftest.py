@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +24,25 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def built(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def copied(root: Path) -> Callable[[Path], Path]:
+    """Copies the tree without what work has made in it, where other checks may be writing at that moment."""
+    always = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        # The package has folders of these names too.
+        made = {"build", "dist", "runs"} if Path(folder) == root else set()
+        return set(always(folder, names)) | made
+
+    def copy(target: Path) -> Path:
+        return Path(shutil.copytree(root, target, symlinks=True, ignore=ignored))
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def built(copied: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Built:
     """An sdist, and the wheel built from that sdist. A copy is built, since building writes into the tree."""
-    copy, dist = tmp_path_factory.mktemp("source") / "gcnn", tmp_path_factory.mktemp("dist")
-    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
-    for made in ("build", "dist", "runs"):  # by work in the tree; the package has folders of these names
-        shutil.rmtree(copy / made, ignore_errors=True)
+    copy, dist = copied(tmp_path_factory.mktemp("source") / "gcnn"), tmp_path_factory.mktemp("dist")
     # pyproject.toml asks for setuptools 77; where that is installed, nothing needs to be downloaded.
     isolation = ["--no-isolation"] if int(version("setuptools").partition(".")[0]) >= 77 else []
     command = [sys.executable, "-m", "build", *isolation, "--outdir", str(dist), str(copy)]

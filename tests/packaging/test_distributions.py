@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -103,10 +102,8 @@ def test_the_installed_wheel_brings_the_command_and_the_oracles_entry_point(inst
     assert "numpy = gcnn.backends.numpy:BACKEND" in entries
 
 
-def test_an_editable_install_is_a_path_that_wins_over_a_folder_of_the_packages_name(root, tmp_path):
-    copy = tmp_path / "gcnn"
-    shutil.copytree(root, copy, symlinks=True, ignore=shutil.ignore_patterns(".*", "*.egg-info"))
-    shutil.rmtree(copy / "build", ignore_errors=True)
+def test_an_editable_install_is_a_path_that_wins_over_a_folder_of_the_packages_name(copied, tmp_path):
+    copy = copied(tmp_path / "gcnn")
     target = tmp_path / "site"
     target.mkdir()
     build = f"from setuptools import build_meta; print(build_meta.build_editable(r'{target}'))"
